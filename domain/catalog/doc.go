@@ -1,0 +1,2 @@
+// Package catalog lists every event type of the ledger.
+package catalog

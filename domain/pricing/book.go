@@ -1,0 +1,89 @@
+package pricing
+
+import (
+	"fmt"
+
+	"github.com/pingvas/pingvas/domain"
+)
+
+// unitPixels is the size that unit prices refer to.
+const unitPixels = 1024 * 1024
+
+// Book is one version of the prices. A version never changes once it is used.
+type Book struct {
+	Version string
+	Models  []Model
+}
+
+// Line is one line of a price.
+type Line struct {
+	Label   string         `json:"label"`
+	Unit    domain.Credits `json:"credits_per_image"`
+	Images  int            `json:"images"`
+	Credits domain.Credits `json:"credits"`
+}
+
+// Price is what terms cost.
+type Price struct {
+	Credits   domain.Credits
+	Breakdown []Line
+	Millis    int64 // estimated GPU time of all images
+}
+
+// Current returns the price book in force.
+func Current() Book {
+	return Book{Version: "2026-11-01", Models: []Model{
+		{
+			Key: "sdxl-1.0", Name: "Stable Diffusion XL 1.0", Pool: PoolGPU, Operations: []string{OperationTextToImage},
+			Size: Range{256, 2048, 1024}, Steps: Range{1, 100, 30}, Guidance: FloatRange{1, 20, 7},
+			Schedulers: []string{"euler", "euler_a", "dpmpp_2m", "dpmpp_2m_k", "ddim"}, NegativePrompt: true,
+			Count: Range{1, CountMax, 1}, UnitCredits: 4, UnitMillis: 9000,
+		},
+		{
+			Key: "flux-schnell", Name: "FLUX.1 [schnell]", Pool: PoolGPU, Operations: []string{OperationTextToImage},
+			Size: Range{256, 2048, 1024}, Steps: Range{1, 12, 4}, Schedulers: []string{"euler"},
+			Count: Range{1, CountMax, 1}, UnitCredits: 2, UnitMillis: 6000,
+		},
+		{
+			Key: "flux-dev", Name: "FLUX.1 [dev]", Pool: PoolGPU, Operations: []string{OperationTextToImage},
+			Size: Range{256, 2048, 1024}, Steps: Range{1, 60, 28}, Guidance: FloatRange{0, 10, 3.5},
+			Schedulers: []string{"euler", "heun"}, Count: Range{1, CountMax, 1}, UnitCredits: 10, UnitMillis: 35000,
+		},
+	}}
+}
+
+// Model returns the model with this key, or CodeModelUnavailable.
+func (b Book) Model(key string) (Model, error) {
+	for _, m := range b.Models {
+		if m.Key == key {
+			return m, nil
+		}
+	}
+	err := domain.Errorf(domain.CodeModelUnavailable, "there is no such model")
+	err.Field = "/model"
+	return Model{}, err
+}
+
+// Price returns what the terms cost, or CodeInvalid or CodeModelUnavailable with the field at fault. The price of one
+// image is the unit price scaled by pixels and steps, rounded up to whole credits, at least 1.
+func (b Book) Price(t Terms) (Price, error) {
+	m, err := b.Model(t.Model)
+	if err != nil {
+		return Price{}, err
+	}
+	if err := m.Check(t); err != nil {
+		return Price{}, err
+	}
+	work := int64(t.Width) * int64(t.Height) * int64(t.Steps)
+	unit := unitPixels * int64(m.Steps.Default)
+	each := domain.Credits(max(1, ceilDiv(int64(m.UnitCredits)*work, unit)))
+	total := each * domain.Credits(t.Count)
+	label := fmt.Sprintf("%s, %d×%d, %d steps", m.Name, t.Width, t.Height, t.Steps)
+	return Price{
+		Credits:   total,
+		Breakdown: []Line{{Label: label, Unit: each, Images: t.Count, Credits: total}},
+		Millis:    max(1, ceilDiv(m.UnitMillis*work, unit)) * int64(t.Count),
+	}, nil
+}
+
+func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

@@ -1,0 +1,79 @@
+package eventstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/pingvas/pingvas/domain"
+)
+
+// Codec turns events into bytes and back. String fields tagged `pii:"seal"` are sealed with the account's data key, so
+// what is stored, hashed and published never holds personal data in the clear.
+type Codec struct {
+	types map[string]*codecType
+	keys  Keyring
+}
+
+type codecType struct {
+	domain.EventType
+	sealed []sealedField
+}
+
+// NewCodec returns a codec for these event types. It fails for a name that is listed twice.
+func NewCodec(types []domain.EventType, keys Keyring) (*Codec, error) {
+	c := &Codec{types: make(map[string]*codecType, len(types)), keys: keys}
+	for _, t := range types {
+		if c.types[t.Name] != nil {
+			return nil, fmt.Errorf("event type %s is listed twice", t.Name)
+		}
+		c.types[t.Name] = &codecType{EventType: t, sealed: sealedFields(reflect.TypeOf(t.New()).Elem())}
+	}
+	return c, nil
+}
+
+// Encode returns the JSON of an event of the account, with personal data sealed.
+func (c *Codec) Encode(ctx context.Context, account domain.AccountID, e domain.Event) ([]byte, error) {
+	t := c.types[e.EventName()]
+	if t == nil {
+		return nil, fmt.Errorf("event type %s is not in the catalogue", e.EventName())
+	}
+	if len(t.sealed) == 0 {
+		return json.Marshal(e)
+	}
+	key, err := c.keys.Key(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("get the data key of %s: %w", account, err)
+	}
+	pointer, err := t.seal(key, account, e)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(pointer)
+}
+
+// Decode returns the event in an envelope with personal data in the clear. Where the account's key was erased the
+// sealed fields read Erased. An unknown type is an *UnknownTypeError.
+func (c *Codec) Decode(ctx context.Context, e Envelope) (domain.Event, error) {
+	t := c.types[e.Type]
+	if t == nil {
+		return nil, &UnknownTypeError{Type: e.Type}
+	}
+	pointer := t.New()
+	if err := json.Unmarshal(e.Data, pointer); err != nil {
+		return nil, fmt.Errorf("decode %s at %s: %w", e.Type, e.Position(), err)
+	}
+	if len(t.sealed) > 0 {
+		if err := c.unseal(ctx, t, e, pointer); err != nil {
+			return nil, fmt.Errorf("unseal %s at %s: %w", e.Type, e.Position(), err)
+		}
+	}
+	return t.Deref(pointer), nil
+}
+
+// UnknownTypeError is an event type that this version of the program does not know.
+type UnknownTypeError struct{ Type string }
+
+// Error implements error.
+func (e *UnknownTypeError) Error() string { return "event type " + e.Type + " is not in the catalogue" }

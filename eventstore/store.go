@@ -1,0 +1,108 @@
+package eventstore
+
+import (
+	"context"
+
+	"github.com/pingvas/pingvas/domain"
+)
+
+// Bounds of one call.
+const (
+	UnitsMax      = 1024    // units of one append
+	EventsMax     = 8192    // events of one append
+	EventBytesMax = 1 << 20 // data and metadata of one event
+	ReadMax       = 5000    // events of one read
+	KeyBytesMax   = 255     // an idempotency key
+)
+
+// Store is the record. All implementations pass storetest.Run. Methods are safe for concurrent use.
+// Errors other than ctx's and those named are internal.
+type Store interface {
+	// Shards returns the number of shards, fixed when the ledger was created.
+	Shards() int
+	// Append records the units in one transaction and returns one result for each, in order. All events of one call
+	// get adjacent positions in the order of the units. A unit that cannot be appended costs only itself.
+	// No two units of one call may be of the same account. The whole call is refused with CodeInvalid if a unit
+	// breaks a bound, belongs to another shard, or skips a version.
+	// With an error the caller does not know whether anything was recorded; asking again is safe, since either the
+	// versions or the idempotency keys will show it.
+	Append(ctx context.Context, shard int, units []Unit) ([]Result, error)
+	// ReadStreams returns up to limit events after the given version of each stream, ordered by stream, then version.
+	// A stream without events contributes none.
+	ReadStreams(ctx context.Context, shard int, after []StreamVersion, limit int) ([]Envelope, error)
+	// ReadShard returns up to limit events after a position, in order.
+	ReadShard(ctx context.Context, shard int, after int64, limit int) ([]Envelope, error)
+	// Heads returns the newest position and chain hash of every shard, indexed by shard.
+	Heads(ctx context.Context) ([]Head, error)
+	// Outcome returns what was recorded for an idempotency key of an account, and false if nothing was.
+	Outcome(ctx context.Context, account domain.AccountID, key string) (Outcome, bool, error)
+}
+
+// StreamVersion is a place in a stream: after its first Version events.
+type StreamVersion struct {
+	Stream  string
+	Version int64
+}
+
+// Head is the end of a shard.
+type Head struct {
+	Pos   int64
+	Chain Hash
+}
+
+// Unit is what one account does at once: recorded whole or not at all.
+type Unit struct {
+	Account domain.AccountID
+	// Events in the order in which they get positions. The versions of each stream follow each other without gaps;
+	// the first must be the stream's next version, else the result is StatusConflict.
+	Events []NewEvent
+	// Outcomes of the commands that caused the events, or that were refused and caused none.
+	Outcomes []NewOutcome
+}
+
+// NewEvent is an encoded event that has no position yet.
+type NewEvent struct {
+	Stream   string
+	Version  int64
+	Type     string
+	Data     []byte // JSON
+	Metadata []byte // JSON
+}
+
+// NewOutcome records what a command answered under its idempotency key.
+type NewOutcome struct {
+	Key         string
+	RequestHash Hash
+	Body        []byte // JSON, the caller's own
+	// Events is how many events of the unit had been caused when this command was done: the last of them gives the
+	// outcome its position. 0 means that none had.
+	Events int
+}
+
+// Outcome is a recorded NewOutcome.
+type Outcome struct {
+	Key         string
+	RequestHash Hash
+	Body        []byte
+	Position    Position // zero if the command and those before it in its unit caused no events
+}
+
+// Status says what became of a unit.
+type Status int
+
+// The statuses.
+const (
+	// StatusAppended means that everything in the unit was recorded.
+	StatusAppended Status = iota + 1
+	// StatusConflict means that a stream has moved on: read its newer events and decide again.
+	StatusConflict
+	// StatusDuplicate means that one of the idempotency keys was recorded before: answer from its Outcome.
+	StatusDuplicate
+)
+
+// Result is what became of one unit.
+type Result struct {
+	Status Status
+	// First is the position of the unit's first event. Without events it is the head of the shard.
+	First int64
+}
