@@ -18,13 +18,12 @@ type scenario = domaintest.Scenario[*account.State, account.Command]
 // laws drives three accounts with the same random commands: one as it is used, one that a sweeper visits at random
 // times, and the model.
 type laws struct {
-	now    time.Time
-	usual  *scenario
-	swept  *scenario
-	model  *model
-	made   int // ids given out
-	ends   map[domain.ReservationID]map[string]int
-	before domain.Credits // credit line used before the last command
+	now   time.Time
+	usual *scenario
+	swept *scenario
+	model *model
+	made  int // ids given out
+	ends  map[domain.ReservationID]map[string]int
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -84,9 +83,10 @@ func (l *laws) later(t *rapid.T) time.Time {
 // pass lets time go on, once in a while with a sweeper on the way.
 func (l *laws) pass(t *rapid.T) {
 	hours := rapid.SampledFrom([]int{0, 1, 2, 3, 5, 8, 13, 24, 71, 72}).Draw(t, "hours")
-	for range hours {
+	sweep := rapid.IntRange(0, 2*hours).Draw(t, "sweep")
+	for hour := range hours {
 		l.now = l.now.Add(time.Hour)
-		if rapid.IntRange(0, 9).Draw(t, "sweep") == 0 {
+		if hour == sweep {
 			l.swept.When(account.ExpireDue{At: l.now})
 			require.NoError(t, l.swept.Err())
 		}
@@ -153,7 +153,8 @@ func (l *laws) settle(t *rapid.T) account.Command {
 	if r := l.model.find(c.Reservation); r != nil {
 		whole = r.Amount
 	}
-	c.Charge = rapid.SampledFrom([]domain.Credits{0, whole / 3, whole / 2, whole - 1, whole, whole + 1, -1}).Draw(t, "charge")
+	charges := []domain.Credits{0, whole / 3, whole / 2, whole - 1, whole, whole + 1, -1}
+	c.Charge = rapid.SampledFrom(charges).Draw(t, "charge")
 	return c
 }
 
@@ -165,7 +166,7 @@ func (l *laws) changeTier(t *rapid.T) account.Command {
 
 // do sends a command to all three accounts: they must agree whether it is accepted.
 func (l *laws) do(t *rapid.T, c account.Command) {
-	l.before = l.usual.State().At(l.now).LineUsed
+	before := l.usual.State().At(l.now).LineUsed
 	l.model.advance(l.now)
 	want := l.model.do(c)
 	l.usual.When(c).Refused(want)
@@ -178,7 +179,8 @@ func (l *laws) do(t *rapid.T, c account.Command) {
 			l.settled(t, settled, c.(account.Settle))
 		}
 	}
-	require.LessOrEqual(t, l.usual.State().LineUsed, max(l.before, l.usual.State().Limits.CreditLine))
+	line := l.usual.State().Limits.CreditLine
+	require.LessOrEqual(t, l.usual.State().At(l.now).LineUsed, max(before, line), "the line must not be overdrawn")
 }
 
 // ended counts the ends of reservations: a settlement may follow an expiry, nothing else may follow anything.
@@ -250,10 +252,15 @@ func (l *laws) compare(t *rapid.T, s *account.State) {
 	for _, g := range s.Grants() {
 		grants[g.ID] = g
 	}
+	alive := 0
 	for _, g := range l.model.grants {
+		if l.model.left(g)+l.model.held(g.Grant) > 0 {
+			alive++
+		}
 		require.Equal(t, l.model.left(g), grants[g.Grant].Available, "available of %s", g.Grant)
 		require.Equal(t, l.model.held(g.Grant), grants[g.Grant].Reserved, "reserved of %s", g.Grant)
 	}
+	require.Len(t, grants, alive, "a grant with nothing left must be forgotten")
 	for _, r := range l.model.reservations {
 		got, open := s.Reservation(r.Reservation)
 		require.Equal(t, r.open(), open)

@@ -35,7 +35,9 @@ const window = 72 * time.Hour
 
 func (r *modelReservation) open() bool { return len(r.held) > 0 }
 
-func (r *modelReservation) late(at time.Time) bool { return r.lapsed && at.Before(r.Expires.Add(window)) }
+func (r *modelReservation) late(at time.Time) bool {
+	return r.lapsed && at.Before(r.Expires.Add(window))
+}
 
 func of(id domain.GrantID, parts []account.Slice) domain.Credits {
 	var sum domain.Credits

@@ -150,9 +150,9 @@ func (s *State) draw(amount domain.Credits, u Use, at time.Time) []Slice {
 
 func (s *State) clone() *State {
 	c := *s
-	c.grants = make([]*Grant, len(s.grants))
+	c.grants = slices.Clone(s.grants)
 	c.byID = make(map[domain.GrantID]*Grant, len(s.byID))
-	for i, g := range s.grants {
+	for i, g := range c.grants {
 		copied := *g
 		c.grants[i], c.byID[g.ID] = &copied, &copied
 	}

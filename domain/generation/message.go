@@ -16,7 +16,9 @@ const (
 
 // OfferTopic returns the compacted topic of the open jobs of a pool and tier, keyed by generation.
 // A tombstone says that the job is no longer open.
-func OfferTopic(pool string, tier domain.Tier) string { return "pingvas.jobs." + pool + "." + string(tier) }
+func OfferTopic(pool string, tier domain.Tier) string {
+	return "pingvas.jobs." + pool + "." + string(tier)
+}
 
 // Offer is an open job as a worker sees it before claiming: what it needs to choose, and nothing personal.
 type Offer struct {

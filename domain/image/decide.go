@@ -28,7 +28,7 @@ type State struct {
 // Command is a wish that the decider turns into events or refuses.
 type Command interface{ command() }
 
-// Tag replaces the tags. They must be normal: see NormalTags.
+// Tag replaces the tags by the normal form of these: see NormalTags.
 type Tag struct {
 	Image   domain.ImageID
 	Account domain.AccountID
@@ -72,7 +72,7 @@ func Decide(s State, c Command) ([]domain.Event, error) {
 	switch c := c.(type) {
 	case Tag:
 		tags, err := NormalTags(c.Tags)
-		if err != nil || slices.Equal(tags, s.Tags) {
+		if err != nil || s.Tags != nil && slices.Equal(tags, s.Tags) {
 			return nil, err
 		}
 		return []domain.Event{Tagged{c.Image, c.Account, tags, c.At}}, nil
