@@ -1,0 +1,213 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// Config describes a new, empty ledger.
+type Config struct {
+	// Shards is the number of shards.
+	Shards int
+	// Now gives the time of recording.
+	Now func() time.Time
+}
+
+// Validate returns what is wrong with the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Shards < 1 || c.Shards > eventstore.ShardsMax {
+		errs = append(errs, fmt.Errorf("%d shards, must be 1 to %d", c.Shards, eventstore.ShardsMax))
+	}
+	if c.Now == nil {
+		errs = append(errs, errors.New("the store needs a clock"))
+	}
+	return errors.Join(errs...)
+}
+
+// Store is an eventstore.Store in memory. With the same clock and calls it gives the same answers.
+type Store struct {
+	shards []*shard
+	now    func() time.Time
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// shard is guarded by mu. Events are only ever added.
+type shard struct {
+	mu       sync.RWMutex
+	events   []eventstore.Envelope
+	streams  map[string][]int // indexes in events
+	outcomes map[outcomeKey]eventstore.Outcome
+}
+
+type outcomeKey struct {
+	account domain.AccountID
+	key     string
+}
+
+// New returns an empty store.
+func New(cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Store{shards: make([]*shard, cfg.Shards), now: cfg.Now}
+	for i := range s.shards {
+		s.shards[i] = &shard{streams: map[string][]int{}, outcomes: map[outcomeKey]eventstore.Outcome{}}
+	}
+	return s, nil
+}
+
+// Shards implements eventstore.Store.
+func (s *Store) Shards() int { return len(s.shards) }
+
+// Append implements eventstore.Store.
+func (s *Store) Append(ctx context.Context, shard int, units []eventstore.Unit) ([]eventstore.Result, error) {
+	if err := eventstore.CheckUnits(shard, len(s.shards), units); err != nil {
+		return nil, err
+	}
+	sh := s.shards[shard]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// As in a database, no unit of a call sees another; they share neither streams nor keys.
+	now := s.now().UTC().Truncate(time.Microsecond)
+	results := make([]eventstore.Result, len(units))
+	for i, u := range units {
+		results[i].Status = sh.status(u)
+		if results[i].Status == eventstore.StatusAppended {
+			results[i].First = sh.record(shard, u, now)
+		}
+	}
+	return results, nil
+}
+
+// status puts duplicates first: who asks again after success finds both its key and newer versions.
+func (s *shard) status(u eventstore.Unit) eventstore.Status {
+	for _, o := range u.Outcomes {
+		if _, ok := s.outcomes[outcomeKey{u.Account, o.Key}]; ok {
+			return eventstore.StatusDuplicate
+		}
+	}
+	seen := map[string]bool{}
+	for _, e := range u.Events {
+		if !seen[e.Stream] && e.Version != int64(len(s.streams[e.Stream]))+1 {
+			return eventstore.StatusConflict
+		}
+		seen[e.Stream] = true
+	}
+	return eventstore.StatusAppended
+}
+
+// record returns the Result.First of the unit.
+func (s *shard) record(index int, u eventstore.Unit, now time.Time) int64 {
+	before := s.head().Pos
+	for _, e := range u.Events {
+		head := s.head()
+		leaf := eventstore.LeafHash(index, e)
+		s.streams[e.Stream] = append(s.streams[e.Stream], len(s.events))
+		s.events = append(s.events, eventstore.Envelope{
+			Shard: index, Pos: head.Pos + 1, Stream: e.Stream, Version: e.Version, Type: e.Type,
+			Data: bytes.Clone(e.Data), Metadata: bytes.Clone(e.Metadata), RecordedAt: now,
+			Leaf: leaf, Chain: eventstore.ChainHash(head.Chain, head.Pos+1, leaf),
+		})
+	}
+	for _, o := range u.Outcomes {
+		recorded := eventstore.Outcome{Key: o.Key, RequestHash: o.RequestHash, Body: bytes.Clone(o.Body)}
+		if o.Events > 0 {
+			recorded.Position = eventstore.Position{Shard: index, Pos: before + int64(o.Events)}
+		}
+		s.outcomes[outcomeKey{u.Account, o.Key}] = recorded
+	}
+	if len(u.Events) == 0 {
+		return before
+	}
+	return before + 1
+}
+
+func (s *shard) head() eventstore.Head {
+	if len(s.events) == 0 {
+		return eventstore.Head{}
+	}
+	last := s.events[len(s.events)-1]
+	return eventstore.Head{Pos: last.Pos, Chain: last.Chain}
+}
+
+// ReadShard implements eventstore.Store.
+func (s *Store) ReadShard(ctx context.Context, shard int, after int64, limit int) ([]eventstore.Envelope, error) {
+	if err := eventstore.CheckRead(shard, len(s.shards), limit); err != nil {
+		return nil, err
+	}
+	sh := s.shards[shard]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	first := min(max(after, 0), int64(len(sh.events)))
+	last := min(first+int64(limit), int64(len(sh.events)))
+	out := make([]eventstore.Envelope, 0, last-first)
+	for _, e := range sh.events[first:last] {
+		out = append(out, clone(e))
+	}
+	return out, ctx.Err()
+}
+
+// ReadStreams implements eventstore.Store.
+func (s *Store) ReadStreams(
+	ctx context.Context, shard int, after []eventstore.StreamVersion, limit int,
+) ([]eventstore.Envelope, error) {
+	if err := errors.Join(eventstore.CheckRead(shard, len(s.shards), limit), eventstore.CheckStreams(after)); err != nil {
+		return nil, err
+	}
+	sorted := slices.SortedFunc(slices.Values(after), func(a, b eventstore.StreamVersion) int {
+		return cmp.Compare(a.Stream, b.Stream)
+	})
+	sh := s.shards[shard]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	out := []eventstore.Envelope{}
+	for _, a := range sorted {
+		indexes := sh.streams[a.Stream]
+		indexes = indexes[min(max(a.Version, 0), int64(len(indexes))):]
+		for _, i := range indexes[:min(len(indexes), limit-len(out))] {
+			out = append(out, clone(sh.events[i]))
+		}
+	}
+	return out, ctx.Err()
+}
+
+// Heads implements eventstore.Store.
+func (s *Store) Heads(ctx context.Context) ([]eventstore.Head, error) {
+	heads := make([]eventstore.Head, len(s.shards))
+	for i, sh := range s.shards {
+		sh.mu.RLock()
+		heads[i] = sh.head()
+		sh.mu.RUnlock()
+	}
+	return heads, ctx.Err()
+}
+
+// Outcome implements eventstore.Store.
+func (s *Store) Outcome(ctx context.Context, account domain.AccountID, key string) (eventstore.Outcome, bool, error) {
+	sh := s.shards[eventstore.ShardOf(account, len(s.shards))]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	o, ok := sh.outcomes[outcomeKey{account, key}]
+	o.Body = bytes.Clone(o.Body)
+	return o, ok, ctx.Err()
+}
+
+// clone keeps readers from changing what was written.
+func clone(e eventstore.Envelope) eventstore.Envelope {
+	e.Data, e.Metadata = bytes.Clone(e.Data), bytes.Clone(e.Metadata)
+	return e
+}

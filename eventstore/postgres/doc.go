@@ -1,0 +1,14 @@
+// Package postgres keeps the record in PostgreSQL 14 or newer, in the schema "ledger".
+//
+// # Guarantees
+//
+//   - It passes storetest.Run, also with several processes on one database.
+//   - An append is one statement, hence one round trip and one transaction. See ledger.append in the migrations for the
+//     lock that makes positions complete and for why it cannot deadlock.
+//   - Triggers refuse UPDATE, DELETE and TRUNCATE of what was recorded, for the owner and superusers too.
+//   - Migrations are embedded; any number of processes may migrate at once.
+//
+// # What it does not do
+//
+// It never retries: an append that failed may have been recorded, and only the caller can see which.
+package postgres
