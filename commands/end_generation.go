@@ -68,7 +68,10 @@ func (l *Ledger) end(
 			if len(w.pending) == 0 {
 				return Ended{Generation: id, Status: w.generation.state.Status}, nil
 			}
-			return w.settle(at)
+			decided := len(w.pending)
+			ended, err := w.settle(at)
+			w.putLast(decided)
+			return ended, err
 		},
 	})
 }

@@ -60,6 +60,13 @@ func (w *work) onAccount(c account.Command) error       { return do(w, &w.accoun
 func (w *work) onGeneration(c generation.Command) error { return do(w, &w.generation, c) }
 func (w *work) onImage(c image.Command) error           { return do(w, &w.image, c) }
 
+// putLast moves the first n events behind the others, which must be of other streams. What tells the world that a
+// generation has ended then comes last: whoever knows of it knows of its settlement, too.
+func (w *work) putLast(n int) {
+	w.events = append(w.events[n:len(w.events):len(w.events)], w.events[:n]...)
+	w.pending = append(w.pending[n:len(w.pending):len(w.pending)], w.pending[:n]...)
+}
+
 // load reads and folds the streams.
 func (l *Ledger) load(ctx context.Context, c Caller, command string, streams []string) (*work, error) {
 	w := &work{

@@ -13,7 +13,7 @@ import (
 // The lengths of secrets in settings.
 const (
 	masterKeyBytes = 32
-	tokenCharsMin  = 16
+	tokenCharsMin  = 32
 	shardsMax      = 256
 )
 
@@ -99,11 +99,11 @@ func (s pictureSettings) errors() []error {
 
 // apiSettings say how the API serves.
 type apiSettings struct {
-	Addr        string        `name:"addr" env:"PINGVAS_ADDR" default:"127.0.0.1:8080" help:"Address that the API and the web app listen on."`
-	WorkerToken string        `name:"worker-token" env:"PINGVAS_WORKER_TOKEN" help:"Secret that workers claim jobs with, at least 16 characters."`
-	AdminToken  string        `name:"admin-token" env:"PINGVAS_ADMIN_TOKEN" help:"Secret that grants credits through /internal, at least 16 characters. Empty switches those routes off."`
-	SearchDir   string        `name:"search-dir" env:"PINGVAS_SEARCH_DIR" default:".pingvas/search" help:"Folder of the embedded search index. It is disposable."`
-	Drain       time.Duration `name:"drain" env:"PINGVAS_DRAIN" default:"20s" help:"How long open requests may go on after the order to stop."`
+	Addr         string   `name:"addr" env:"PINGVAS_ADDR" default:"127.0.0.1:8080" help:"Address that the API and the web app listen on."`
+	PublicURL    string   `name:"public-url" env:"PINGVAS_PUBLIC_URL" help:"Origin under which customers reach the API, e.g. https://api.example.com."`
+	WorkerTokens []string `name:"worker-tokens" env:"PINGVAS_WORKER_TOKENS" help:"Secrets that workers may claim jobs with, each at least 32 characters; several to rotate them."`
+	AdminTokens  []string `name:"admin-tokens" env:"PINGVAS_ADMIN_TOKENS" help:"Secrets that may grant credits through /internal, each at least 32 characters. None switches those routes off."`
+	SearchDir    string   `name:"search-dir" env:"PINGVAS_SEARCH_DIR" default:".pingvas/search" help:"Folder of the embedded search index. It is disposable."`
 }
 
 func (s apiSettings) errors() []error {
@@ -111,16 +111,22 @@ func (s apiSettings) errors() []error {
 	if s.SearchDir == "" {
 		errs = append(errs, missing("PINGVAS_SEARCH_DIR", ".pingvas/search"))
 	}
-	if s.AdminToken != "" {
-		errs = append(errs, checkToken("PINGVAS_ADMIN_TOKEN", s.AdminToken)...)
+	for _, token := range s.AdminTokens {
+		errs = append(errs, checkToken("PINGVAS_ADMIN_TOKENS", token)...)
 	}
-	return append(errs, checkToken("PINGVAS_WORKER_TOKEN", s.WorkerToken)...)
+	if len(s.WorkerTokens) == 0 {
+		errs = append(errs, missing("PINGVAS_WORKER_TOKENS", "the output of: openssl rand -hex 32"))
+	}
+	for _, token := range s.WorkerTokens {
+		errs = append(errs, checkToken("PINGVAS_WORKER_TOKENS", token)...)
+	}
+	return append(errs, checkURL("PINGVAS_PUBLIC_URL", s.PublicURL)...)
 }
 
 // workerSettings say how a worker works.
 type workerSettings struct {
 	APIURL string        `name:"api-url" env:"PINGVAS_API_URL" default:"http://127.0.0.1:8080" help:"Where the API is."`
-	Token  string        `name:"worker-token" env:"PINGVAS_WORKER_TOKEN" help:"Secret that workers claim jobs with, at least 16 characters."`
+	Token  string        `name:"worker-token" env:"PINGVAS_WORKER_TOKEN" help:"Secret that workers claim jobs with, at least 32 characters."`
 	Name   string        `name:"worker-name" env:"PINGVAS_WORKER_NAME" help:"Name of this worker in the ledger; empty for host name and process id."`
 	Slots  int           `name:"worker-slots" env:"PINGVAS_WORKER_SLOTS" default:"1" help:"Jobs at once, 1 to 64."`
 	Grace  time.Duration `name:"worker-grace" env:"PINGVAS_WORKER_GRACE" default:"20s" help:"How long a job may go on after the order to stop; else it is handed back."`
@@ -136,10 +142,15 @@ func (s workerSettings) errors() []error {
 	if s.APIURL == "" {
 		errs = append(errs, missing("PINGVAS_API_URL", "http://127.0.0.1:8080"))
 	}
-	if s.Slots < 1 || s.Slots > workerSlotsMax {
-		errs = append(errs, fmt.Errorf("PINGVAS_WORKER_SLOTS is %d and must be between 1 and %d", s.Slots, workerSlotsMax))
+	return append(errs, checkWork(s.Slots, s.Grace, s.Pace)...)
+}
+
+func checkWork(slots int, grace, pace time.Duration) []error {
+	var errs []error
+	if slots < 1 || slots > workerSlotsMax {
+		errs = append(errs, fmt.Errorf("PINGVAS_WORKER_SLOTS is %d and must be between 1 and %d", slots, workerSlotsMax))
 	}
-	if s.Grace < 0 || s.Pace < 0 {
+	if grace < 0 || pace < 0 {
 		errs = append(errs, errors.New("PINGVAS_WORKER_GRACE and PINGVAS_SKETCH_PACE cannot be negative"))
 	}
 	return errs

@@ -1,0 +1,88 @@
+# Everything that this repository can do. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO         ?= go
+BIN        := bin
+DATA       ?= .pingvas
+PACKAGES   ?= ./...
+ITERATIONS ?= 1s
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: build ## build and run everything on embedded parts: http://127.0.0.1:8080
+	$(BIN)/pingvas dev --data $(DATA)
+
+.PHONY: demo
+demo: build ## drive the main job through the API, step by step, and verify the ledger
+	$(BIN)/pingvas demo
+
+.PHONY: build
+build: web ## build the binary with the web app
+	$(GO) build -o $(BIN)/pingvas ./cmd/pingvas
+
+# Without npm the binary still builds: it then serves the API alone and says so.
+.PHONY: web
+web: ## build the web app, where npm is installed
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/dist/index.html; \
+	else echo 'npm is not installed: building without the web app'; fi
+
+WEB_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/vite.config.ts -type f 2>/dev/null)
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --silent
+	@touch $@
+
+.PHONY: test
+test: test-go test-web ## run all tests: real Postgres and the real Kafka protocol, nothing to set up
+
+.PHONY: test-go
+test-go: web ## run the Go tests
+	$(GO) test $(PACKAGES)
+
+.PHONY: test-web
+test-web: ## run the tests of the web app, where npm is installed
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json && \
+		cd web && npm test --silent; else echo 'npm is not installed: the web app is not tested'; fi
+
+.PHONY: race
+race: ## run the Go tests under the race detector
+	$(GO) test -race $(PACKAGES)
+
+.PHONY: e2e
+e2e: build ## use the page in headless Chromium, with screenshots in bin/e2e
+	cd web && OUT_DIR=../$(BIN)/e2e npm run --silent e2e
+
+.PHONY: lint
+lint: $(BIN)/staticcheck web ## check formatting, vet, staticcheck, generated files and the web app's types
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not formatted: make fmt'; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(BIN)/staticcheck ./...
+	@if command -v npm >/dev/null; then cd web && npm run --silent lint; fi
+
+$(BIN)/staticcheck: internal/tools/go.mod
+	cd internal/tools && $(GO) build -o ../../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: fmt
+fmt: ## format the Go code
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: generate
+generate: ## write generated files anew
+	$(GO) generate ./...
+
+.PHONY: bench
+bench: ## run the benchmarks of fold, append, outbox and projections
+	$(GO) test -run '^$$' -bench . -benchtime $(ITERATIONS) -benchmem \
+		./domain/account ./eventstore/... ./projections/...
+
+.PHONY: clean
+clean: ## remove what was built; data stay
+	rm -rf $(BIN) web/dist/* web/node_modules

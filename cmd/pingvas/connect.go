@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"github.com/pingvas/pingvas/adapters/kafka"
+	"github.com/pingvas/pingvas/adapters/s3"
+	"github.com/pingvas/pingvas/adapters/vault"
+	"github.com/pingvas/pingvas/commands"
+	"github.com/pingvas/pingvas/domain/catalog"
+	"github.com/pingvas/pingvas/eventstore"
+	"github.com/pingvas/pingvas/eventstore/postgres"
+)
+
+// poolConnsMax bounds the connections of one process to Postgres.
+const poolConnsMax = 32
+
+// cancelWait is how long the server may take to end a cancelled statement before the connection is given up.
+const cancelWait = 5 * time.Second
+
+// parts are what the roles of one process share. Each is there if the role asked for it.
+type parts struct {
+	log      *slog.Logger
+	metrics  *prometheus.Registry
+	observer *observer
+
+	pool   *pgxpool.Pool
+	store  *postgres.Store
+	vault  *vault.Vault
+	codec  *eventstore.Codec
+	ledger *commands.Ledger
+	master []byte
+
+	kafka    *kafka.Cluster
+	feed     *feed
+	pictures *s3.Client
+	// pictureOrigins are where browsers load pictures from.
+	pictureOrigins []string
+
+	closers []func()
+}
+
+func newParts(log *slog.Logger) *parts {
+	p := &parts{log: log, metrics: prometheus.NewRegistry()}
+	p.observer = newObserver(p.metrics)
+	p.metrics.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return p
+}
+
+// close lets go of everything, the newest first.
+func (p *parts) close() {
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		p.closers[i]()
+	}
+	p.closers = nil
+}
+
+func (p *parts) onClose(f func()) { p.closers = append(p.closers, f) }
+
+// openLedger connects to a migrated ledger.
+func (p *parts) openLedger(ctx context.Context, s ledgerSettings) error {
+	var err error
+	if p.master, err = s.master(); err != nil {
+		return err
+	}
+	if p.pool, err = openPool(ctx, s.DatabaseURL); err != nil {
+		return err
+	}
+	p.onClose(p.pool.Close)
+	if p.store, err = postgres.Open(ctx, postgres.Config{Pool: p.pool}); err != nil {
+		return fmt.Errorf("open the ledger (has `pingvas migrate` run?): %w", err)
+	}
+	wrapping, err := derive(p.master, "data keys")
+	if err != nil {
+		return err
+	}
+	if p.vault, err = vault.New(vault.Config{Pool: p.pool, MasterKey: wrapping}); err != nil {
+		return err
+	}
+	if p.codec, err = eventstore.NewCodec(catalog.Events(), p.vault); err != nil {
+		return err
+	}
+	p.ledger, err = commands.New(commands.Config{Store: p.store, Codec: p.codec})
+	return err
+}
+
+func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("DATABASE_URL cannot be read") // pgx's text would hold the password
+	}
+	config.MaxConns = poolConnsMax
+	// A cancelled statement is waited for, so that an append which was given up cannot commit behind our back.
+	config.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelWait}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Postgres: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect to Postgres at %s:%d: %w", config.ConnConfig.Host, config.ConnConfig.Port, err)
+	}
+	return pool, nil
+}
+
+// migrate creates what is missing in the database.
+func migrate(ctx context.Context, url string, shards int) error {
+	if err := postgres.Migrate(ctx, url, shards); err != nil {
+		return err
+	}
+	pool, err := openPool(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return vault.Migrate(ctx, pool)
+}
+
+// openKafka connects to the brokers.
+func (p *parts) openKafka(ctx context.Context, s kafkaSettings, role string) error {
+	config := kafka.Config{Brokers: s.Brokers, ClientID: "pingvas-" + role, Logger: p.log}
+	if s.TLS {
+		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	var err error
+	if config.SASL, err = s.sasl(); err != nil {
+		return err
+	}
+	if p.kafka, err = kafka.New(config); err != nil {
+		return err
+	}
+	p.onClose(p.kafka.Close)
+	if err := kafka.NewAdmin(p.kafka).Ping(ctx); err != nil {
+		return fmt.Errorf("reach Kafka: %w", err)
+	}
+	p.feed, err = newFeed(p.kafka, p.log)
+	return err
+}
+
+func (s kafkaSettings) sasl() (sasl.Mechanism, error) {
+	switch s.Mechanism {
+	case "plain":
+		return plain.Mechanism{Username: s.User, Password: s.Password}, nil
+	case "scram-sha-256":
+		return scram.Mechanism(scram.SHA256, s.User, s.Password)
+	case "scram-sha-512":
+		return scram.Mechanism(scram.SHA512, s.User, s.Password)
+	}
+	return nil, nil
+}
+
+// openPictures connects to the picture store.
+func (p *parts) openPictures(ctx context.Context, s pictureSettings) error {
+	var err error
+	p.pictures, err = s3.New(ctx, s3.Config{
+		Endpoint: s.Endpoint, PublicEndpoint: s.Public, Region: s.Region, Bucket: s.Bucket,
+		AccessKey: s.AccessKey, SecretKey: s.SecretKey, PathStyle: s.Endpoint != "",
+	})
+	for _, url := range []string{s.Endpoint, s.Public} {
+		if o := origin(url); o != "" {
+			p.pictureOrigins = append(p.pictureOrigins, o)
+		}
+	}
+	return err
+}
+
+// workerName names this process in the ledger.
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}

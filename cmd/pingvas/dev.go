@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pingvas/pingvas/adapters/kafka"
+	"github.com/pingvas/pingvas/adapters/s3dev"
+	"github.com/pingvas/pingvas/api"
+	"github.com/pingvas/pingvas/projections"
+)
+
+// devShards is the number of shards of a new development ledger.
+const devShards = 16
+
+// readyMax bounds the time until everything answers.
+const (
+	readyMax   = time.Minute
+	readyEvery = 20 * time.Millisecond
+)
+
+// devPorts are the ports of an instance; 0 takes a free one.
+type devPorts struct {
+	Addr     string `name:"addr" env:"PINGVAS_ADDR" default:"127.0.0.1:8080" help:"Address of the API and the web app."`
+	Postgres int    `name:"postgres-port" env:"PINGVAS_POSTGRES_PORT" default:"0" help:"Port of the private Postgres; 0 takes a free one."`
+	Kafka    int    `name:"kafka-port" env:"PINGVAS_KAFKA_PORT" default:"0" help:"Port of the embedded Kafka; 0 takes a free one."`
+	S3       int    `name:"s3-port" env:"PINGVAS_S3_PORT" default:"0" help:"Port of the embedded S3; 0 takes a free one."`
+}
+
+// devCmd is `pingvas dev`.
+type devCmd struct {
+	Data string `env:"PINGVAS_DATA" default:".pingvas" help:"Data folder. A second start goes on where the first stopped."`
+	devPorts
+	Slots int           `env:"PINGVAS_WORKER_SLOTS" default:"1" help:"Jobs at once."`
+	Grace time.Duration `env:"PINGVAS_WORKER_GRACE" default:"20s" help:"How long a job may go on after Ctrl-C; else it is handed back."`
+	Pace  time.Duration `name:"sketch-pace" env:"PINGVAS_SKETCH_PACE" default:"80ms" help:"Least time that the engine takes for a step over a million pixels."`
+}
+
+// Run implements the command.
+func (c *devCmd) Run(ctx context.Context, log *slog.Logger) error {
+	start := time.Now()
+	running, err := c.start(ctx, log)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- running.run(ctx) }()
+	if err := running.ready(ctx, ended); err != nil {
+		return err
+	}
+	fmt.Printf("pingvas is ready after %s: %s\n", time.Since(start).Round(time.Millisecond), running.url)
+	if webApp() == nil {
+		fmt.Println("This binary was built without the web app (npm was not there). The API is described at /docs.")
+	}
+	fmt.Printf("data in %s, verify it with: pingvas audit verify --data %s\n", running.dir, c.Data)
+	return <-ended
+}
+
+// devInstance is a started instance whose roles do not run yet.
+type devInstance struct {
+	*embedded
+	parts  *parts
+	url    string
+	log    *slog.Logger
+	stages [][]role
+}
+
+// start brings up the embedded parts and makes all roles.
+func (c *devCmd) start(ctx context.Context, log *slog.Logger) (*devInstance, error) {
+	dir, err := filepath.Abs(c.Data)
+	if err != nil {
+		return nil, fmt.Errorf("find the data folder: %w", err)
+	}
+	if err := check(checkWork(c.Slots, c.Grace, c.Pace), checkHostPort("PINGVAS_ADDR", c.Addr)); err != nil {
+		return nil, err
+	}
+	e, err := startEmbedded(ctx, dir, c.devPorts, log)
+	if err != nil {
+		return nil, err
+	}
+	d := &devInstance{embedded: e, parts: newParts(log), log: log}
+	if err := d.make(ctx, c); err != nil {
+		d.parts.close()
+		e.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *devInstance) make(ctx context.Context, c *devCmd) error {
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", c.Addr, err)
+	}
+	d.url = "http://" + listener.Addr().String()
+	d.APIURL = d.url
+	if err := d.connect(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := d.makeRoles(ctx, c, listener); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return d.publish()
+}
+
+// connect opens the shared parts on the embedded systems.
+func (d *devInstance) connect(ctx context.Context) error {
+	if err := migrate(ctx, d.DatabaseURL, devShards); err != nil {
+		return err
+	}
+	if err := d.parts.openLedger(ctx, ledgerSettings{DatabaseURL: d.DatabaseURL, MasterKey: d.master}); err != nil {
+		return err
+	}
+	if err := d.parts.openKafka(ctx, kafkaSettings{Brokers: d.Brokers}, "dev"); err != nil {
+		return err
+	}
+	if err := kafka.NewAdmin(d.parts.kafka).EnsureTopics(ctx, topics(d.parts.store.Shards(), 1)); err != nil {
+		return err
+	}
+	err := d.parts.openPictures(ctx, pictureSettings{
+		Endpoint: d.S3Endpoint, Region: s3dev.Region, Bucket: "pingvas", AccessKey: d.s3Access, SecretKey: d.s3Secret,
+	})
+	if err != nil {
+		return err
+	}
+	return d.parts.pictures.EnsureBucket(ctx)
+}
+
+// makeRoles makes the stages in the order in which they stop.
+func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Listener) error {
+	p, signal, hub := d.parts, &projections.Signal{}, api.NewHub()
+	worker, err := p.workerRole(workerSettings{
+		APIURL: d.url, Token: d.worker, Slots: c.Slots, Grace: c.Grace, Engine: "sketch", Pace: c.Pace,
+	})
+	if err != nil {
+		return err
+	}
+	engine, searchView, err := p.openSearch(filepath.Join(d.dir, "search"), signal)
+	if err != nil {
+		return err
+	}
+	q, err := p.newQueries(engine, signal)
+	if err != nil {
+		return err
+	}
+	server, err := p.newAPI(apiSettings{WorkerTokens: []string{d.worker}, AdminTokens: []string{d.admin}}, q, hub)
+	if err != nil {
+		return err
+	}
+	views, err := p.viewRoles(signal)
+	if err != nil {
+		return err
+	}
+	rest := append(views, searchView, role{"feed", p.feed.Run})
+	rest = append(rest, p.feedHub(hub)...)
+	for _, make := range []func() (role, error){
+		func() (role, error) { return p.outboxRole(ctx) },
+		func() (role, error) { return p.dispatchRole(q) },
+		p.settleRole,
+		func() (role, error) { return p.scheduleRole(q) },
+	} {
+		r, err := make()
+		if err != nil {
+			return err
+		}
+		rest = append(rest, r)
+	}
+	d.stages = [][]role{{worker}, {apiRole(server, listener)}, rest}
+	return p.setupViews(ctx)
+}
+
+// run runs all roles until ctx ends, and then stops everything.
+func (d *devInstance) run(ctx context.Context) error {
+	defer d.embedded.close()
+	defer d.parts.close()
+	err := runStages(ctx, d.log, d.stages...)
+	fmt.Fprintln(os.Stderr, "pingvas has stopped")
+	return err
+}
+
+// ready waits until the API says that everything works.
+func (d *devInstance) ready(ctx context.Context, ended chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, readyMax)
+	defer cancel()
+	probe := http.Client{Timeout: time.Second}
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for {
+		if response, err := probe.Get(d.url + "/ready"); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case err := <-ended:
+			return errors.Join(errors.New("pingvas ended before it was ready"), err)
+		case <-ctx.Done():
+			return fmt.Errorf("wait until everything is ready: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
