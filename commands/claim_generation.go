@@ -16,6 +16,8 @@ const (
 	leaseFactor = 3
 	leaseMin    = 30 * time.Second
 	leaseMax    = 30 * time.Minute
+	// overrunMax is how long a job that was claimed in time may run beyond its deadline.
+	overrunMax = time.Hour
 )
 
 // CandidatesMax is how many open jobs one claim may name.
@@ -78,7 +80,7 @@ func (l *Ledger) claim(ctx context.Context, c Caller, in ClaimGeneration, candid
 			if w.generation.state.Request.Pool != in.Pool {
 				return Claim{}, domain.Errorf(domain.CodeConflict, "the job is for another pool")
 			}
-			until := in.At.Add(leaseFor(w.generation.state.Request))
+			until := leaseUntil(w.generation.state.Request, in.At)
 			if err := w.onGeneration(generation.Claim{Worker: in.Worker, LeaseUntil: until, At: in.At}); err != nil {
 				return Claim{}, err
 			}
@@ -126,7 +128,7 @@ func (l *Ledger) ExtendLease(
 			if err := w.own(c); err != nil {
 				return time.Time{}, err
 			}
-			until := at.Add(leaseFor(w.generation.state.Request))
+			until := leaseUntil(w.generation.state.Request, at)
 			err := w.onGeneration(generation.ExtendLease{Attempt: attempt, LeaseUntil: until, At: at})
 			if err != nil {
 				return time.Time{}, err
@@ -147,8 +149,14 @@ func (w *work) keepReserved(lease, at time.Time) error {
 	return w.onAccount(account.Extend{Reservation: id, Expires: lease.Add(reservationGrace), At: at})
 }
 
-func leaseFor(r generation.Requested) time.Duration {
-	return min(leaseMax, max(leaseMin, leaseFactor*estimate(r)))
+// leaseUntil returns when a lease ends that is given now. However often it is extended, it ends overrunMax after the
+// deadline of the job.
+func leaseUntil(r generation.Requested, at time.Time) time.Time {
+	until := at.Add(min(leaseMax, max(leaseMin, leaseFactor*estimate(r))))
+	if last := r.Deadline.Add(overrunMax); until.After(last) {
+		return last
+	}
+	return until
 }
 
 func estimate(r generation.Requested) time.Duration {

@@ -42,6 +42,11 @@ func (w *work) settle(at time.Time) (Ended, error) {
 			Reservation: g.Request.Reservation, Charge: charge, Policy: policy.Version, At: at,
 		})
 	}
+	if domain.CodeOf(err) == domain.CodeAlreadyEnded {
+		// The reservation expired so long ago that the account has forgotten it: the generation still ends.
+		out.Waived = charge
+		return out, nil
+	}
 	for _, e := range w.pending[before:] {
 		out.add(e)
 	}

@@ -47,7 +47,8 @@ func (l *Ledger) UpdateImage(ctx context.Context, c Caller, in UpdateImage) (Rec
 			}
 		}
 		s := w.image.state
-		return ImageMarks{Tags: s.Tags, Favourite: s.Favourite, Version: w.image.version}, nil
+		tags := append([]string{}, s.Tags...) // never null in the answer
+		return ImageMarks{Tags: tags, Favourite: s.Favourite, Version: w.image.version}, nil
 	})
 }
 

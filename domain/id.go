@@ -35,9 +35,6 @@ const (
 // ulidLength is the number of characters of a ULID in its text form.
 const ulidLength = 26
 
-// ulidAlphabet is Crockford's base32 in lower case.
-const ulidAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-
 // Check returns CodeInvalid for a malformed id.
 func (id AccountID) Check() error { return checkID("account", PrefixAccount, string(id)) }
 
@@ -80,8 +77,20 @@ func NewImageID(generation GenerationID, index int) ImageID {
 
 func checkID(kind, prefix, id string) error {
 	body, ok := strings.CutPrefix(id, prefix)
-	if !ok || len(body) != ulidLength || strings.Trim(body, ulidAlphabet) != "" {
+	if !ok || len(body) != ulidLength || !isULID(body) {
 		return Errorf(CodeInvalid, "%q is not a %s id", id, kind)
 	}
 	return nil
+}
+
+// isULID reports whether all characters are of Crockford's base32 in lower case: no i, l, o and u.
+func isULID(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		digit, letter := c >= '0' && c <= '9', c >= 'a' && c <= 'z'
+		if !digit && !letter || c == 'i' || c == 'l' || c == 'o' || c == 'u' {
+			return false
+		}
+	}
+	return true
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -181,7 +180,7 @@ func (d *devInstance) run(ctx context.Context) error {
 	defer d.embedded.close()
 	defer d.parts.close()
 	err := runStages(ctx, d.log, d.stages...)
-	fmt.Fprintln(os.Stderr, "pingvas has stopped")
+	d.log.Info("pingvas has stopped")
 	return err
 }
 

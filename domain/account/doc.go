@@ -12,7 +12,7 @@
 //     (reservations and grants that ran out) are decided first. A sweeper sends ExpireDue to make them visible sooner;
 //     it never changes an answer.
 //   - A reservation ends exactly once: settled, released or expired. A result that comes after the expiry is charged
-//     from what is still available and the rest is waived.
+//     from what is still available and the rest is waived; from lateWindow after the expiry on it is refused.
 //   - Every event moves credits between books by postings that sum to zero.
 //
 // # State

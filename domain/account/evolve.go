@@ -91,7 +91,7 @@ func (s *State) addReservation(e CreditsReserved) *State {
 		g.Reserved += p.Amount
 	}
 	s.mayFallDue(e.Expires)
-	return s.tidy(e.At)
+	return s
 }
 
 func (s *State) applySettled(e CreditsSettled) *State {

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,37 @@ func TestLaws(t *testing.T) {
 			"sweep": func(t *rapid.T) { l.do(t, account.ExpireDue{At: l.now}) },
 			"tier":  func(t *rapid.T) { l.do(t, l.changeTier(t)) },
 			"open":  func(t *rapid.T) { l.do(t, account.Open{Account: "acc_x", At: l.now}) },
+		})
+	})
+}
+
+// TestLawsUnderClockSkew sends commands from machines whose clocks disagree by hours. Answers may then differ from
+// those of one clock, but the invariants must hold: the scenario checks them with every command.
+func TestLawsUnderClockSkew(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l := start(t)
+		right := l.now
+		send := func(c account.Command) {
+			l.usual.When(c)
+			if l.usual.Err() == nil {
+				l.model.do(c) // remembers which ids there are
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"": func(t *rapid.T) {
+				right = right.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "hours")) * time.Hour)
+				l.now = right.Add(time.Duration(rapid.IntRange(-6, 6).Draw(t, "skew")) * time.Hour)
+			},
+			"grant":   func(t *rapid.T) { send(l.grant(t)) },
+			"reserve": func(t *rapid.T) { send(l.reserve(t)) },
+			"settle":  func(t *rapid.T) { send(l.settle(t)) },
+			"release": func(t *rapid.T) { send(account.Release{Reservation: l.anyReservation(t), At: l.now}) },
+			"sweep":   func(*rapid.T) { send(account.ExpireDue{At: l.now}) },
+			"tier":    func(t *rapid.T) { send(l.changeTier(t)) },
+			"extend": func(t *rapid.T) {
+				send(account.Extend{Reservation: l.anyReservation(t), Expires: l.later(t), At: l.now})
+			},
 		})
 	})
 }
@@ -173,8 +205,6 @@ func (l *laws) do(t *rapid.T, c account.Command) {
 	l.swept.When(c).Refused(want)
 	for _, e := range l.usual.Events() {
 		l.ended(t, e)
-	}
-	for _, e := range l.usual.Events() {
 		if settled, ok := e.(account.CreditsSettled); ok {
 			l.settled(t, settled, c.(account.Settle))
 		}
@@ -209,6 +239,9 @@ func (l *laws) ended(t *rapid.T, e domain.Event) {
 }
 
 func (l *laws) settled(t *rapid.T, e account.CreditsSettled, c account.Settle) {
+	for _, p := range slices.Concat(e.Charged, e.Returned) {
+		require.Positive(t, p.Amount)
+	}
 	reserved := l.model.find(e.Reservation).Amount
 	charged := account.Total(e.Charged)
 	require.LessOrEqual(t, charged, reserved)

@@ -55,7 +55,7 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func id[I ~string](prefix string, n int) I { return I(fmt.Sprintf("%s%026d", prefix, n)) }
 
 // history sends the commands to a decider and returns all events.
-func history[S, C any](t *testing.T, decider domain.Decider[S, C], commands ...C) []domain.Event {
+func history[S, C any](t *testing.T, decider domain.Decider[S, C], commands []C) []domain.Event {
 	t.Helper()
 	s := domaintest.Given(t, decider)
 	for _, c := range commands {
@@ -74,7 +74,7 @@ func accountHistory(t *testing.T) []domain.Event {
 		}
 	}
 	limits := account.Limits{Slots: 4}
-	return history(t, account.Decider(),
+	return history(t, account.Decider(), []account.Command{
 		account.Open{Account: id[domain.AccountID]("acc_", 1), Plan: "pro", Tier: domain.TierPro, Limits: limits, At: epoch},
 		account.GrantCredits{
 			Grant: id[domain.GrantID]("grt_", 1), Source: account.SourcePlan, Amount: 100, Expires: epoch.Add(3 * time.Hour),
@@ -86,7 +86,7 @@ func accountHistory(t *testing.T) []domain.Event {
 		account.Release{Reservation: id[domain.ReservationID]("res_", 2), Reason: "failed", At: epoch},
 		account.ExpireDue{At: epoch.Add(4 * time.Hour)},
 		account.ChangeTier{Plan: "free", Tier: domain.TierFree, Limits: limits, At: epoch.Add(4 * time.Hour)},
-	)
+	})
 }
 
 func generationHistory(t *testing.T) []domain.Event {
@@ -107,7 +107,7 @@ func generationHistory(t *testing.T) []domain.Event {
 	}
 	var events []domain.Event
 	for _, c := range commands {
-		events = append(events, history(t, generation.Decider(), append([]generation.Command{request}, c...)...)...)
+		events = append(events, history(t, generation.Decider(), append([]generation.Command{request}, c...))...)
 	}
 	return events
 }
@@ -115,9 +115,9 @@ func generationHistory(t *testing.T) []domain.Event {
 func imageHistory(t *testing.T) []domain.Event {
 	t.Helper()
 	picture := domain.NewImageID(id[domain.GenerationID]("gen_", 1), 0)
-	return history(t, image.Decider(),
-		image.Command(image.Tag{Image: picture, Tags: []string{"sea"}, At: epoch}),
+	return history(t, image.Decider(), []image.Command{
+		image.Tag{Image: picture, Tags: []string{"sea"}, At: epoch},
 		image.Favourite{Image: picture, Favourite: true, At: epoch},
 		image.Delete{Image: picture, Keys: []string{"key"}, At: epoch},
-	)
+	})
 }

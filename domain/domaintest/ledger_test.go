@@ -13,8 +13,9 @@ import (
 // The jar is the smallest decider that a ledger can show.
 type (
 	put struct {
-		Coins  int64 `json:"coins"`
-		Marked bool  `json:"marked,omitempty"`
+		Coins  int64   `json:"coins"`
+		Marked bool    `json:"marked,omitempty"`
+		Kinds  []int64 `json:"kinds,omitempty"`
 	}
 	addCoins struct{ CoinsIn int64 }
 	leak     struct{}
@@ -53,7 +54,7 @@ func decide(s *int64, c any) ([]domain.Event, error) {
 	if add.CoinsIn < 1 {
 		return nil, &domain.Error{Code: domain.CodeInvalid, Msg: "no coins", Detail: map[string]int64{"coins": add.CoinsIn}}
 	}
-	return []domain.Event{put{Coins: add.CoinsIn, Marked: true}}, nil
+	return []domain.Event{put{Coins: add.CoinsIn, Marked: true, Kinds: []int64{1, add.CoinsIn}}}, nil
 }
 
 func TestLedger(t *testing.T) {
@@ -65,6 +66,13 @@ func TestLedger(t *testing.T) {
 		{"refused", given + "-- when --\nadd_coins {}\n-- refused --\ninvalid-request {\"coins\":0}\n", ""},
 		{"no rule", "-- when --\nadd_coins {}\n-- refused --\ninvalid-request\n", "plain words"},
 		{"wrong amount", when + "-- then --\njar.put.v1 {\"coins\":3}\n", "/coins: want 3, got 2"},
+		{"list", when + "-- then --\njar.put.v1 {\"kinds\":[1,2]}\n", ""},
+		{"wrong list", when + "-- then --\njar.put.v1 {\"kinds\":[1,3]}\n", "/kinds/1: want 3, got 2"},
+		{"shorter list", when + "-- then --\njar.put.v1 {\"kinds\":[1]}\n", "/kinds: want [1], got [1 2]"},
+		{"object for a list", when + "-- then --\njar.put.v1 {\"kinds\":{}}\n", "/kinds: want an object"},
+		{"no JSON", when + "-- then --\njar.put.v1 coins\n", "read coins"},
+		{"two codes", given + "-- when --\nadd_coins {}\n-- refused --\na\nb\n", "want one code"},
+		{"no figure", when + "-- then --\njar.put.v1 {}\n-- balance --\ncoins\n", "read coins"},
 		{"missing field", when + "-- then --\njar.put.v1 {\"coin\":2}\n", "/coin: want 2, got nothing"},
 		{"missing event", when + "-- then --\n", "want 0 events, got 1"},
 		{"other event", when + "-- then --\njar.took.v1 {}\n", "want jar.took.v1"},
@@ -134,7 +142,7 @@ func TestScenarioChecksEveryCommand(t *testing.T) {
 func TestScenario(t *testing.T) {
 	t.Parallel()
 	s := domaintest.Given(t, jar(decide).Decider, put{Coins: 5})
-	s.When(addCoins{2}).Then(put{Coins: 2, Marked: true})
+	s.When(addCoins{2}).Then(put{Coins: 2, Marked: true, Kinds: []int64{1, 2}})
 	s.When(addCoins{}).Refused(domain.CodeInvalid)
 	require.Equal(t, int64(7), *s.State())
 	require.Len(t, s.History(), 2)

@@ -114,6 +114,12 @@ func (s State) complete(c Complete) ([]domain.Event, error) {
 		return nil, domain.Errorf(domain.CodeInvalid, "%d images were delivered of %d asked for",
 			len(c.Images), s.Request.Spec.Count)
 	}
+	for i, picture := range c.Images {
+		maker, index, err := picture.Image.Split()
+		if err != nil || maker != s.Request.Generation || index != i {
+			return nil, domain.Errorf(domain.CodeInvalid, "image %d of the delivery is %q", i, picture.Image)
+		}
+	}
 	return []domain.Event{Completed{
 		Generation: s.Request.Generation, Account: s.Request.Account, Attempt: s.Attempt, Images: c.Images,
 		Engine: c.Engine, EngineVersion: c.EngineVersion, GPUMillis: c.GPUMillis, At: c.At,

@@ -31,6 +31,13 @@ func TestRequestChecksItsFields(t *testing.T) {
 	}
 }
 
+func TestOneImageMayBeRequested(t *testing.T) {
+	t.Parallel()
+	c := request()
+	c.Spec.Count, c.Deadline = 1, c.At.Add(1)
+	domaintest.Given(t, generation.Decider()).When(c).Then(generation.Requested(c))
+}
+
 func TestClaimNeedsAnOpenJob(t *testing.T) {
 	t.Parallel()
 	deadline := request().Deadline
@@ -122,6 +129,9 @@ func TestEnds(t *testing.T) {
 			require.Equal(t, settlement.Outcome{Terminal: test.terminal, Stage: test.stage, Requested: imagesMax},
 				s.State().Outcome())
 			require.Empty(t, s.State().Worker)
+			if failed, ok := test.then.(generation.Failed); ok {
+				require.Equal(t, failed.Cause, s.State().Cause)
+			}
 		})
 	}
 }

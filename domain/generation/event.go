@@ -94,7 +94,7 @@ type Failed struct {
 	Generation domain.GenerationID `json:"generation"`
 	Attempt    int                 `json:"attempt"`
 	Blocked    bool                `json:"blocked,omitempty"`
-	Cause      string              `json:"cause"` // an engine error class, or attempts_exhausted
+	Cause      string              `json:"cause"` // an engine error class, lease_expired or handed_back
 	Stage      settlement.Stage    `json:"stage"`
 	At         time.Time           `json:"at"`
 }

@@ -103,6 +103,7 @@ func TestPlans(t *testing.T) {
 
 func TestRedeem(t *testing.T) {
 	t.Parallel()
+	require.Equal(t, 15*time.Minute, pricing.QuoteTTL, "the API promises it")
 	expires := time.Date(2026, 1, 1, 0, 15, 0, 0, time.UTC)
 	quote := pricing.Quote{
 		Account: "acc_1", Expires: expires,

@@ -113,3 +113,12 @@ func TestChargeWithoutRulePanics(t *testing.T) {
 		settlement.Current().Charge(outcome, 1)
 	})
 }
+
+func TestByVersion(t *testing.T) {
+	t.Parallel()
+	policy, err := settlement.ByVersion(settlement.Current().Version)
+	require.NoError(t, err)
+	require.Equal(t, settlement.Current(), policy)
+	_, err = settlement.ByVersion("")
+	require.ErrorContains(t, err, `no settlement policy ""`)
+}
