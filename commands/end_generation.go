@@ -66,7 +66,7 @@ func (l *Ledger) end(
 				return Ended{}, err
 			}
 			if len(w.pending) == 0 {
-				return Ended{Generation: id, Status: w.generation.state.Status}, nil
+				return w.standing()
 			}
 			decided := len(w.pending)
 			ended, err := w.settle(at)

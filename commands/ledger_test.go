@@ -259,6 +259,12 @@ func TestCancelSettlesByTheStage(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, running.Result.Settled)
 	require.EqualValues(t, 2, running.Result.Released)
+
+	before := b.heads(t)
+	again, err := b.ledger.CancelGeneration(t.Context(), b.caller, gen(2), noon.Add(time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, running.Result, again.Result)
+	require.Equal(t, before, b.heads(t))
 }
 
 func TestForeignGenerationDoesNotExist(t *testing.T) {

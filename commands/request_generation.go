@@ -39,6 +39,8 @@ type RequestedGeneration struct {
 	Generation  domain.GenerationID  `json:"generation"`
 	Reservation domain.ReservationID `json:"reservation"`
 	Terms       pricing.Terms        `json:"terms"`
+	Guidance    float64              `json:"guidance,omitempty"`
+	Scheduler   string               `json:"scheduler,omitempty"`
 	Seed        uint32               `json:"seed"`
 	Tags        []string             `json:"tags"`
 	Credits     domain.Credits       `json:"credits"`
@@ -93,8 +95,8 @@ func (in RequestGeneration) decide(w *work, owner domain.AccountID) (RequestedGe
 	}
 	reserved, _ := w.account.state.Reservation(in.Reservation)
 	return RequestedGeneration{
-		Generation: in.Generation, Reservation: in.Reservation, Terms: in.Spec.Terms, Seed: in.Spec.Seed,
-		Tags: in.Spec.Tags, Credits: quote.Credits, Slices: reserved.Slices, PriceBook: quote.PriceBook,
+		Generation: in.Generation, Reservation: in.Reservation, Terms: in.Spec.Terms, Guidance: in.Spec.Guidance,
+		Scheduler: in.Spec.Scheduler, Seed: in.Spec.Seed, Tags: in.Spec.Tags, Credits: quote.Credits, Slices: reserved.Slices, PriceBook: quote.PriceBook,
 		Policy: request.Policy, Quote: quote.ID, Deadline: deadline, At: in.At,
 	}, nil
 }

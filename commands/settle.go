@@ -53,6 +53,22 @@ func (w *work) settle(at time.Time) (Ended, error) {
 	return out, err
 }
 
+// standing returns how a generation that a command has not changed stands. If it has ended, it cost what the policy says.
+func (w *work) standing() (Ended, error) {
+	g := w.generation.state
+	out := Ended{Generation: g.Request.Generation, Status: g.Status}
+	if !g.Status.Final() {
+		return out, nil
+	}
+	policy, err := settlement.ByVersion(g.Request.Policy)
+	if err != nil {
+		return out, err
+	}
+	out.Settled = policy.Charge(g.Outcome(), g.Request.Reserved)
+	out.Released = g.Request.Reserved - out.Settled
+	return out, nil
+}
+
 func (o *Ended) add(e domain.Event) {
 	switch e := e.(type) {
 	case account.CreditsSettled:

@@ -53,7 +53,7 @@ type Fail struct {
 	At      time.Time
 }
 
-// Cancel ends the job at the customer's wish.
+// Cancel ends the job at the customer's wish. Cancelling it again changes nothing.
 type Cancel struct{ At time.Time }
 
 // Expire ends the job if its deadline has passed and no lease is running. Before that it changes nothing.

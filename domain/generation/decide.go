@@ -28,6 +28,9 @@ func Decide(s State, c Command) ([]domain.Event, error) {
 	if !s.Exists() {
 		return nil, domain.Errorf(domain.CodeNotFound, "there is no such generation")
 	}
+	if _, again := c.(Cancel); again && s.Status == StatusCancelled {
+		return nil, nil
+	}
 	if s.Status.Final() {
 		return nil, domain.Errorf(domain.CodeAlreadyEnded, "the generation has ended: %s", s.Status)
 	}

@@ -71,8 +71,13 @@ func TestLaws(t *testing.T) {
 			"end lease": l.endLease,
 			"complete":  l.complete,
 			"fail":      l.fail,
-			"cancel": func(*rapid.T) {
+			"cancel": func(t *rapid.T) {
 				l.When(generation.Cancel{At: l.now})
+				if l.status == generation.StatusCancelled { // again: nothing changes
+					l.Refused("")
+					require.Empty(t, l.Events())
+					return
+				}
 				l.unlessEnded(func() { l.end(generation.StatusCancelled) })
 			},
 			"expire": l.expire,

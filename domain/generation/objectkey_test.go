@@ -1,16 +1,20 @@
 package generation_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/generation"
 )
 
-func TestObjectKeys(t *testing.T) {
+func TestObjectKeysBeginWithTheirOwner(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "pictures/acc_1/gen_2/3/0.png", generation.ObjectKey("acc_1", "gen_2", 3, 0))
-	require.Equal(t, "pictures/acc_1/gen_2/3/0.thumb.jpg", generation.ThumbnailKey("acc_1", "gen_2", 3, 0))
-	require.Equal(t, "pictures/acc_1/", generation.PicturePrefix("acc_1"))
+	const owner, id = domain.AccountID("acc_1"), domain.GenerationID("gen_2")
+	require.Equal(t, "pictures/acc_1/gen_2/3/0.png", generation.ObjectKey(owner, id, 3, 0))
+	require.Equal(t, "pictures/acc_1/gen_2/3/7.thumb.jpg", generation.ThumbnailKey(owner, id, 3, 7))
+	require.True(t, strings.HasPrefix(generation.ObjectKey(owner, id, 1, 0), generation.PicturePrefix(owner)))
+	require.False(t, strings.HasPrefix(generation.ObjectKey("acc_11", id, 1, 0), generation.PicturePrefix(owner)))
 }

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pingvas/pingvas/api/gen"
+	"github.com/pingvas/pingvas/commands"
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/queries"
+)
+
+// pictureTTL is how long a URL to look at or to download a picture works.
+const pictureTTL = 15 * time.Minute
+
+// ListImages implements gen.StrictServerInterface.
+func (s *Server) ListImages(
+	ctx context.Context, request gen.ListImagesRequestObject,
+) (gen.ListImagesResponseObject, error) {
+	p := request.Params
+	read, err := reads(ctx, p.MinPosition)
+	if err != nil {
+		return nil, err
+	}
+	only, err := s.ownGeneration(ctx, p.Generation)
+	if err != nil {
+		return nil, err
+	}
+	page, as, err := s.queries.Images(ctx, read, queries.ImagesQuery{
+		Page: toPage(p.Cursor, p.Limit), Favourite: p.Favourite, Tag: or(p.Tag), Model: or(p.Model), Generation: only,
+	})
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.toImages(ctx, page.Images)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ListImages200JSONResponse{
+		Body: gen.ImagePage{Data: data, HasMore: page.Next != "", NextCursor: opt(page.Next)},
+		Headers: gen.ListImages200ResponseHeaders{
+			PingvasPosition: position(as.Position), PingvasStale: yes(as.Stale),
+		},
+	}, nil
+}
+
+// SearchImages implements gen.StrictServerInterface.
+func (s *Server) SearchImages(
+	ctx context.Context, request gen.SearchImagesRequestObject,
+) (gen.SearchImagesResponseObject, error) {
+	p := request.Params
+	read, err := reads(ctx, p.MinPosition)
+	if err != nil {
+		return nil, err
+	}
+	q := queries.SearchQuery{
+		Page: toPage(p.Cursor, p.Limit), Words: or(p.Q), Negative: or(p.Negative), Tags: or(p.Tag), Model: or(p.Model),
+		Favourite: p.Favourite, Width: int(or(p.Width)), Height: int(or(p.Height)), From: or(p.From).UTC(),
+		To: or(p.To).UTC(),
+	}
+	if p.Seed != nil {
+		seed := uint32(*p.Seed)
+		q.Seed = &seed
+	}
+	page, as, err := s.queries.Search(ctx, read, q)
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.toImages(ctx, page.Images)
+	if err != nil {
+		return nil, err
+	}
+	return gen.SearchImages200JSONResponse{
+		Body: gen.SearchPage{Data: data, Total: page.Total, HasMore: page.Next != "", NextCursor: opt(page.Next)},
+		Headers: gen.SearchImages200ResponseHeaders{
+			PingvasPosition: position(as.Position), PingvasStale: yes(as.Stale),
+		},
+	}, nil
+}
+
+// GetImage implements gen.StrictServerInterface.
+func (s *Server) GetImage(ctx context.Context, request gen.GetImageRequestObject) (gen.GetImageResponseObject, error) {
+	read, err := reads(ctx, request.Params.MinPosition)
+	if err != nil {
+		return nil, err
+	}
+	found, as, err := s.queries.Image(ctx, read, domain.ImageID(request.Image))
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.toImage(ctx, found, s.now().Add(pictureTTL))
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetImage200JSONResponse{
+		Body: body,
+		Headers: gen.GetImage200ResponseHeaders{
+			ETag: versionTag(found.Version), PingvasPosition: position(as.Position), PingvasStale: yes(as.Stale),
+		},
+	}, nil
+}
+
+// UpdateImage implements gen.StrictServerInterface.
+func (s *Server) UpdateImage(
+	ctx context.Context, request gen.UpdateImageRequestObject,
+) (gen.UpdateImageResponseObject, error) {
+	version, err := parseIfMatch(request.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := s.ledger.UpdateImage(ctx, caller(ctx, nil), commands.UpdateImage{
+		Image: domain.ImageID(request.Image), Tags: request.Body.Tags, Favourite: request.Body.Favourite,
+		Version: version, At: s.now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	marks := receipt.Result
+	return gen.UpdateImage200JSONResponse{
+		Body: gen.ImageMarks{
+			ID: request.Image, Tags: list(marks.Tags), Favourite: marks.Favourite, Version: marks.Version,
+		},
+		Headers: gen.UpdateImage200ResponseHeaders{
+			ETag: versionTag(marks.Version), PingvasPosition: position(receipt.Position),
+		},
+	}, nil
+}
+
+// DeleteImage implements gen.StrictServerInterface.
+func (s *Server) DeleteImage(
+	ctx context.Context, request gen.DeleteImageRequestObject,
+) (gen.DeleteImageResponseObject, error) {
+	receipt, err := s.ledger.DeleteImage(ctx, caller(ctx, nil), domain.ImageID(request.Image), s.now())
+	if err != nil {
+		return nil, err
+	}
+	return gen.DeleteImage204Response{
+		Headers: gen.DeleteImage204ResponseHeaders{PingvasPosition: position(receipt.Position)},
+	}, nil
+}
+
+// DownloadImage implements gen.StrictServerInterface.
+func (s *Server) DownloadImage(
+	ctx context.Context, request gen.DownloadImageRequestObject,
+) (gen.DownloadImageResponseObject, error) {
+	read := queries.Read{Account: callOf(ctx).who.Account}
+	found, _, err := s.queries.Image(ctx, read, domain.ImageID(request.Image))
+	if err != nil {
+		return nil, err
+	}
+	key := found.Key
+	if or(request.Params.Variant) == gen.DownloadImageParamsVariantThumbnail {
+		key = found.ThumbnailKey
+	}
+	url, err := s.pictures.PresignGet(ctx, key, string(found.ID)+key[strings.LastIndexByte(key, '.'):], pictureTTL)
+	if err != nil {
+		return nil, err
+	}
+	return gen.DownloadImage302Response{Headers: gen.DownloadImage302ResponseHeaders{Location: &url}}, nil
+}
+
+// parseIfMatch returns the version that the caller has seen, or nil for any.
+func parseIfMatch(header *string) (*int64, error) {
+	if header == nil || *header == "*" {
+		return nil, nil
+	}
+	digits, quoted := strings.CutPrefix(*header, `"`)
+	digits, closed := strings.CutSuffix(digits, `"`)
+	version, err := strconv.ParseInt(digits, 10, 64)
+	if !quoted || !closed || err != nil {
+		return nil, invalidField("If-Match", `is not the ETag of an image, such as "3"`)
+	}
+	return &version, nil
+}
+
+func versionTag(version int64) *string {
+	tag := fmt.Sprintf(`"%d"`, version)
+	return &tag
+}
+
+// toImages shows images with URLs that all work equally long.
+func (s *Server) toImages(ctx context.Context, images []queries.Image) ([]gen.Image, error) {
+	until := s.now().Add(pictureTTL)
+	out := make([]gen.Image, len(images))
+	for i, m := range images {
+		var err error
+		if out[i], err = s.toImage(ctx, m, until); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) toImage(ctx context.Context, m queries.Image, until time.Time) (gen.Image, error) {
+	url, err := s.pictures.PresignGet(ctx, m.Key, "", pictureTTL)
+	if err != nil {
+		return gen.Image{}, err
+	}
+	thumbnail, err := s.pictures.PresignGet(ctx, m.ThumbnailKey, "", pictureTTL)
+	if err != nil {
+		return gen.Image{}, err
+	}
+	return gen.Image{
+		ID: string(m.ID), Generation: string(m.Generation), Request: toSpec(m.Spec), Engine: opt(m.Engine),
+		Width: int32(m.Width), Height: int32(m.Height), Bytes: m.Bytes, ContentType: m.ContentType, Sha256: m.SHA256,
+		Seed: int64(m.Seed), Credits: (*int64)(m.Credits), Tags: list(m.Tags), Favourite: m.Favourite,
+		Version: m.Version, CreatedAt: m.CreatedAt, URL: url, ThumbnailURL: thumbnail, URLExpiresAt: until,
+	}, nil
+}
