@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 
 	"projections":                   {"domain", "eventstore"},
 	"projections/search/searchtest": {"domain", "projections/search"},
-	"projections/projectiontest":    {"domain", "domain/*", "eventstore", "eventstore/memory", "projections"},
+	"projections/projectiontest":    {"domain", "domain/*", "eventstore", "projections", "internal/pgtest"},
 	"projections/*":                 {"domain", "domain/*", "eventstore", "projections"},
 
 	"workers":          {"domain", "domain/*", "eventstore"},

@@ -23,7 +23,7 @@ func TestDependenciesHaveReasons(t *testing.T) {
 		}
 		direct++
 		name := fields[0]
-		for _, family := range []string{"github.com/aws/aws-sdk-go-v2", "github.com/blevesearch", "github.com/twmb/franz-go"} {
+		for _, family := range []string{"github.com/aws/aws-sdk-go-v2", "github.com/blevesearch"} {
 			if rest, ok := strings.CutPrefix(name, family); ok && rest != "" {
 				name = family
 			}

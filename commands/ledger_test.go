@@ -46,7 +46,8 @@ func setup(t *testing.T) *bundle {
 	ledger, err := commands.New(commands.Config{Store: store, Codec: codec})
 	require.NoError(t, err)
 	b := &bundle{ledger: ledger, store: store, codec: codec, caller: commands.Caller{Account: account1, Actor: "test"}}
-	_, err = ledger.OpenAccount(t.Context(), b.caller, commands.OpenAccount{Name: "Ada", Grant: domain.GrantID(id("grt_", 1)), At: noon})
+	first := commands.OpenAccount{Name: "Ada", Grant: domain.GrantID(id("grt_", 1)), At: noon}
+	_, err = ledger.OpenAccount(t.Context(), b.caller, first)
 	require.NoError(t, err)
 	return b
 }
@@ -231,7 +232,8 @@ func TestRefusalIsKeptForEver(t *testing.T) {
 	require.Equal(t, domain.CodeInsufficientCredits, domain.CodeOf(err))
 
 	_, err = b.ledger.GrantCredits(t.Context(), b.caller, account.GrantCredits{
-		Grant: domain.GrantID(id("grt_", 2)), Source: account.SourceTopUp, Priority: 50, Amount: 1000, Effective: noon, At: noon,
+		Grant: domain.GrantID(id("grt_", 2)), Source: account.SourceTopUp, Priority: 50, Amount: 1000,
+		Effective: noon, At: noon,
 	})
 	require.NoError(t, err)
 	again, err := b.ledger.RequestGeneration(t.Context(), caller, big)
@@ -372,24 +374,28 @@ func TestImageMarks(t *testing.T) {
 	b.claim(t, 1, noon)
 	picture := domain.NewImageID(gen(1), 0)
 	yes := true
-	_, err = b.ledger.UpdateImage(t.Context(), b.caller, commands.UpdateImage{Image: picture, Favourite: &yes, At: noon})
+	favourite := commands.UpdateImage{Image: picture, Favourite: &yes, At: noon}
+	tag := commands.UpdateImage{Image: picture, Tags: &[]string{"x"}, At: noon}
+	_, err = b.ledger.UpdateImage(t.Context(), b.caller, favourite)
 	require.Equal(t, domain.CodeNotFound, domain.CodeOf(err), "it is not made yet")
 	_, err = b.ledger.CompleteGeneration(t.Context(), b.caller, gen(1), generation.Complete{
 		Attempt: 1, Images: pictures(gen(1), 1), At: noon,
 	})
 	require.NoError(t, err)
 
-	marks, err := b.ledger.UpdateImage(t.Context(), b.caller, commands.UpdateImage{Image: picture, Favourite: &yes, At: noon})
+	marks, err := b.ledger.UpdateImage(t.Context(), b.caller, favourite)
 	require.NoError(t, err)
 	require.Equal(t, commands.ImageMarks{Tags: []string{"sea"}, Favourite: true, Version: 1}, marks.Result)
 	old := int64(0)
-	_, err = b.ledger.UpdateImage(t.Context(), b.caller, commands.UpdateImage{Image: picture, Tags: &[]string{"x"}, Version: &old})
+	stale := tag
+	stale.Version = &old
+	_, err = b.ledger.UpdateImage(t.Context(), b.caller, stale)
 	require.Equal(t, domain.CodePreconditionFailed, domain.CodeOf(err))
 
 	for range 2 {
 		_, err = b.ledger.DeleteImage(t.Context(), b.caller, picture, noon)
 		require.NoError(t, err)
 	}
-	_, err = b.ledger.UpdateImage(t.Context(), b.caller, commands.UpdateImage{Image: picture, Tags: &[]string{"x"}, At: noon})
+	_, err = b.ledger.UpdateImage(t.Context(), b.caller, tag)
 	require.Equal(t, domain.CodeNotFound, domain.CodeOf(err))
 }

@@ -96,7 +96,8 @@ func (in RequestGeneration) decide(w *work, owner domain.AccountID) (RequestedGe
 	reserved, _ := w.account.state.Reservation(in.Reservation)
 	return RequestedGeneration{
 		Generation: in.Generation, Reservation: in.Reservation, Terms: in.Spec.Terms, Guidance: in.Spec.Guidance,
-		Scheduler: in.Spec.Scheduler, Seed: in.Spec.Seed, Tags: in.Spec.Tags, Credits: quote.Credits, Slices: reserved.Slices, PriceBook: quote.PriceBook,
+		Scheduler: in.Spec.Scheduler, Seed: in.Spec.Seed, Tags: in.Spec.Tags, Credits: quote.Credits,
+		Slices: reserved.Slices, PriceBook: quote.PriceBook,
 		Policy: request.Policy, Quote: quote.ID, Deadline: deadline, At: in.At,
 	}, nil
 }

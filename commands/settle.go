@@ -53,7 +53,8 @@ func (w *work) settle(at time.Time) (Ended, error) {
 	return out, err
 }
 
-// standing returns how a generation that a command has not changed stands. If it has ended, it cost what the policy says.
+// standing returns how a generation that a command has not changed stands. If it has ended, it cost what the policy
+// says.
 func (w *work) standing() (Ended, error) {
 	g := w.generation.state
 	out := Ended{Generation: g.Request.Generation, Status: g.Status}

@@ -97,7 +97,9 @@ func (l *Ledger) load(ctx context.Context, c Caller, command string, streams []s
 }
 
 // unread returns the streams of which a whole page came back, so there may be more.
-func unread(after []eventstore.StreamVersion, page []eventstore.Envelope, read map[string]int) []eventstore.StreamVersion {
+func unread(
+	after []eventstore.StreamVersion, page []eventstore.Envelope, read map[string]int,
+) []eventstore.StreamVersion {
 	last := map[string]int64{}
 	for _, e := range page {
 		last[e.Stream] = e.Version

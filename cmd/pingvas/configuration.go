@@ -40,7 +40,8 @@ func writeFlags(out io.Writer, title string, flags []*kong.Flag) {
 			continue
 		}
 		help := strings.ReplaceAll(flag.Help, "${enum}", strings.ReplaceAll(flag.Enum, ",", ", "))
-		fmt.Fprintf(out, "| %s | `--%s` | %s | %s |\n", code(strings.Join(flag.Envs, ", ")), flag.Name, code(flag.Default), help)
+		fmt.Fprintf(out, "| %s | `--%s` | %s | %s |\n",
+			code(strings.Join(flag.Envs, ", ")), flag.Name, code(flag.Default), help)
 	}
 }
 

@@ -30,7 +30,8 @@ func (c *demoCmd) Run(ctx context.Context, log *slog.Logger) error {
 		if err := c.drive(ctx, c.URL, os.Stdout); err != nil {
 			return err
 		}
-		audit := verifyCmd{Data: c.Data, Views: true, DatabaseURL: os.Getenv("DATABASE_URL"), MasterKey: os.Getenv("PINGVAS_MASTER_KEY")}
+		ledger := ledgerSettings{DatabaseURL: os.Getenv("DATABASE_URL"), MasterKey: os.Getenv("PINGVAS_MASTER_KEY")}
+		audit := verifyCmd{Data: c.Data, Views: true, DatabaseURL: ledger.DatabaseURL, MasterKey: ledger.MasterKey}
 		return audit.Run(ctx, log)
 	}
 	dir, err := os.MkdirTemp("", "pingvas-demo-")
@@ -108,7 +109,7 @@ func (c *demoCmd) drive(ctx context.Context, base string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := api.watch(ctx, asked.Links.Events, printFrame(out)); err != nil {
+	if err := api.watch(ctx, asked.Links.Events, printFrame(api, out)); err != nil {
 		return fmt.Errorf("watch the generation: %w", err)
 	}
 	done, err := c.picture(ctx, api, asked.Links.Self, out)
@@ -134,7 +135,8 @@ func (c *demoCmd) openAccount(ctx context.Context, api *client, out io.Writer) e
 	if err := api.call(ctx, "GET", "/v1/balance?min_position="+api.position, nil, &balance); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "1 account %s on plan %s with %d credits\n", opened.Account.ID, opened.Account.Plan, balance.Available)
+	fmt.Fprintf(out, "1 account %s on plan %s with %d credits\n",
+		opened.Account.ID, opened.Account.Plan, balance.Available)
 	return nil
 }
 
@@ -148,7 +150,8 @@ func (c *demoCmd) request(ctx context.Context, api *client, out io.Writer) (demo
 	if err := api.call(ctx, "POST", "/v1/quotes", map[string]any{"model": c.Model}, &quote); err != nil {
 		return asked, err
 	}
-	fmt.Fprintf(out, "2 quote of %d credits for %s, binding until %s\n", quote.Credits, c.Model, quote.Expires.Format(time.TimeOnly))
+	fmt.Fprintf(out, "2 quote of %d credits for %s, binding until %s\n",
+		quote.Credits, c.Model, quote.Expires.Format(time.TimeOnly))
 	in := map[string]any{"model": c.Model, "prompt": c.Prompt, "tags": []string{"demo"}, "quote": quote.Quote}
 	if err := api.call(ctx, "POST", "/v1/generations", in, &asked); err != nil {
 		return asked, err
@@ -158,15 +161,18 @@ func (c *demoCmd) request(ctx context.Context, api *client, out io.Writer) (demo
 	return asked, nil
 }
 
-func printFrame(out io.Writer) func(event string, data []byte) {
+func printFrame(api *client, out io.Writer) func(event string, data []byte) {
 	last := -1
 	return func(event string, data []byte) {
 		var frame struct {
-			Status, Stage string
-			Fraction      float64
+			Status, Stage, Position string
+			Fraction                float64
 		}
 		if json.Unmarshal(data, &frame) != nil {
 			return
+		}
+		if frame.Position != "" {
+			api.position = frame.Position // what is read from now on knows of this change
 		}
 		if event != "progress" {
 			fmt.Fprintf(out, "4 %s: %s\n", event, frame.Status)
@@ -209,15 +215,14 @@ func (c *demoCmd) picture(ctx context.Context, api *client, self string, out io.
 
 func (c *demoCmd) find(ctx context.Context, api *client, done demoGeneration, out io.Writer) error {
 	var page struct{ Data []demoImage }
-	if err := api.call(ctx, "GET", "/v1/images?limit=5", nil, &page); err != nil {
+	if err := api.call(ctx, "GET", "/v1/images?limit=5&min_position="+api.position, nil, &page); err != nil {
 		return err
 	}
 	if len(page.Data) == 0 || page.Data[0].ID != done.Images[0].ID {
 		return fmt.Errorf("the picture is not in the gallery")
 	}
 	fmt.Fprintf(out, "6 gallery: %d image\n", len(page.Data))
-	position := done.Settlement.Postings[len(done.Settlement.Postings)-1].Position
-	query := url.Values{"q": {c.Search}, "min_position": {position}}
+	query := url.Values{"q": {c.Search}, "min_position": {api.position}}
 	if err := api.call(ctx, "GET", "/v1/search?"+query.Encode(), nil, &page); err != nil {
 		return err
 	}
@@ -230,7 +235,8 @@ func (c *demoCmd) find(ctx context.Context, api *client, done demoGeneration, ou
 
 func (c *demoCmd) explain(ctx context.Context, api *client, done demoGeneration, out io.Writer) error {
 	s := done.Settlement
-	fmt.Fprintf(out, "8 settlement: quoted %d, reserved now %d, charged %d, released %d\n", s.Quoted, s.Reserved, s.Settled, s.Released)
+	fmt.Fprintf(out, "8 settlement: quoted %d, reserved now %d, charged %d, released %d\n",
+		s.Quoted, s.Reserved, s.Settled, s.Released)
 	for _, p := range s.Postings {
 		fmt.Fprintf(out, "  %-8s %-30s %-10s %+d\n", p.Position, p.Event, p.Book, p.Amount)
 	}
@@ -242,12 +248,13 @@ func (c *demoCmd) explain(ctx context.Context, api *client, done demoGeneration,
 			After          int64 `json:"available_after"`
 		}
 	}
-	if err := api.call(ctx, "GET", "/v1/statement", nil, &statement); err != nil {
+	if err := api.call(ctx, "GET", "/v1/statement?min_position="+api.position, nil, &statement); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "9 statement, newest first:")
 	for _, line := range statement.Data {
-		fmt.Fprintf(out, "  %-8s %-9s %4d   available %d → %d\n", line.Position, line.Kind, line.Amount, line.Before, line.After)
+		fmt.Fprintf(out, "  %-8s %-9s %4d   available %d → %d\n",
+			line.Position, line.Kind, line.Amount, line.Before, line.After)
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 	if err != nil {
 		return err
 	}
-	engine, searchView, err := p.openSearch(filepath.Join(d.dir, "search"), signal)
+	engine, searchView, err := p.openSearch(ctx, filepath.Join(d.dir, "search"), signal)
 	if err != nil {
 		return err
 	}

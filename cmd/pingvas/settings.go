@@ -39,7 +39,8 @@ func (s ledgerSettings) errors() []error {
 func (s ledgerSettings) master() ([]byte, error) {
 	key, err := hex.DecodeString(s.MasterKey)
 	if err != nil || len(key) != masterKeyBytes {
-		return nil, fmt.Errorf("PINGVAS_MASTER_KEY needs %d hexadecimal digits, e.g. from: openssl rand -hex 32", 2*masterKeyBytes)
+		return nil, fmt.Errorf("PINGVAS_MASTER_KEY needs %d hexadecimal digits, e.g. from: openssl rand -hex 32",
+			2*masterKeyBytes)
 	}
 	return key, nil
 }
@@ -65,7 +66,8 @@ func (s kafkaSettings) errors() []error {
 	switch s.Mechanism {
 	case "", "plain", "scram-sha-256", "scram-sha-512":
 	default:
-		errs = append(errs, fmt.Errorf("KAFKA_SASL is %q and must be plain, scram-sha-256, scram-sha-512 or empty", s.Mechanism))
+		errs = append(errs, fmt.Errorf("KAFKA_SASL is %q and must be plain, scram-sha-256, scram-sha-512 or empty",
+			s.Mechanism))
 	}
 	if s.Mechanism != "" && (s.User == "" || s.Password == "") {
 		errs = append(errs, errors.New("KAFKA_SASL needs KAFKA_USER and KAFKA_PASSWORD"))

@@ -53,7 +53,7 @@ func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
 		return nil, err
 	}
 	signal, hub := &projections.Signal{}, api.NewHub()
-	engine, searchView, err := p.openSearch(c.SearchDir, signal)
+	engine, searchView, err := p.openSearch(ctx, c.SearchDir, signal)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (p *parts) setupViews(ctx context.Context) error {
 
 // openSearch opens the embedded index. One process may use a folder at a time, so it is the API's own process that
 // keeps it up to date.
-func (p *parts) openSearch(dir string, signal *projections.Signal) (search.Engine, role, error) {
+func (p *parts) openSearch(ctx context.Context, dir string, signal *projections.Signal) (search.Engine, role, error) {
 	engine, err := bleve.Open(bleve.Config{Dir: filepath.Clean(dir), Log: p.log})
 	if err != nil {
 		return nil, role{}, err
@@ -80,6 +80,10 @@ func (p *parts) openSearch(dir string, signal *projections.Signal) (search.Engin
 			p.log.Error("the search index did not close cleanly", "error", err)
 		}
 	})
-	r, err := p.viewRole(search.New(engine), false, signal)
+	view := search.New(engine)
+	if err := projections.Setup(ctx, p.pool, view, p.store.Shards()); err != nil {
+		return nil, role{}, err
+	}
+	r, err := p.viewRole(view, false, signal)
 	return engine, r, err
 }

@@ -28,7 +28,8 @@ func (s *State) age(at time.Time) ([]domain.Event, *State) {
 }
 
 // nextDue returns the event for whatever ended first at or before this time. A reservation goes before a grant that
-// ends at the same instant, so that what it returns is taken back in one line; equal times go by id, those of grants in draw order.
+// ends at the same instant, so that what it returns is taken back in one line; equal times go by id,
+// those of grants in draw order.
 func (s *State) nextDue(at time.Time) (domain.Event, bool) {
 	var first *Reservation
 	for _, r := range s.open {

@@ -33,7 +33,9 @@ func history() []domain.Event {
 	return []domain.Event{
 		account.Opened{Account: owner, Plan: "free", Tier: domain.TierFree, Limits: account.Limits{Slots: 4}, At: noon},
 		account.CreditsGranted{Grant: "g", Source: account.SourcePlan, Amount: 100, Effective: noon, At: noon},
-		account.CreditsReserved{Reservation: "r", Generation: "x", Amount: 30, Slices: slice(30), Expires: noon.Add(time.Hour), At: noon},
+		account.CreditsReserved{
+			Reservation: "r", Generation: "x", Amount: 30, Slices: slice(30), Expires: noon.Add(time.Hour), At: noon,
+		},
 		account.CreditsSettled{Reservation: "r", Generation: "x", Charged: slice(20), Returned: slice(10), At: noon},
 	}
 }
@@ -135,13 +137,28 @@ func TestTamperingIsFoundWhereItIs(t *testing.T) {
 		wrap func(*tampered)
 		want string // position and the beginning of the text
 	}{
-		"data":          {at(2, func(e *eventstore.Envelope) { e.Data = []byte(`{"grant":"g","amount":900}`) }), "0:2 account.credits_granted.v1 has leaf hash"},
-		"metadata":      {at(3, func(e *eventstore.Envelope) { e.Metadata = []byte(`{"account":"` + owner + `"}`) }), "0:3 account.credits_reserved.v1 has leaf hash"},
-		"type":          {at(1, func(e *eventstore.Envelope) { e.Type = "account.vanished.v1" }), "0:1 account.vanished.v1 has leaf hash"},
+		"data": {
+			at(2, func(e *eventstore.Envelope) { e.Data = []byte(`{"grant":"g","amount":900}`) }),
+			"0:2 account.credits_granted.v1 has leaf hash",
+		},
+		"metadata": {
+			at(3, func(e *eventstore.Envelope) { e.Metadata = []byte(`{"account":"` + owner + `"}`) }),
+			"0:3 account.credits_reserved.v1 has leaf hash",
+		},
+		"type": {
+			at(1, func(e *eventstore.Envelope) { e.Type = "account.vanished.v1" }),
+			"0:1 account.vanished.v1 has leaf hash",
+		},
 		"rehashed leaf": {at(2, rehash), "0:2 account.credits_granted.v1 has chain hash"},
-		"version":       {at(3, func(e *eventstore.Envelope) { e.Version = 9 }), "0:3 account.credits_reserved.v1 has leaf hash"},
-		"head":          {func(s *tampered) { s.head = func(h *eventstore.Head) { h.Chain[0] ^= 1 } }, "0:4 the head of the shard"},
-		"cut tail":      {func(s *tampered) { s.head = func(h *eventstore.Head) { h.Pos = 6 } }, "0:5 events 5 to 6 are missing"},
+		"version": {
+			at(3, func(e *eventstore.Envelope) { e.Version = 9 }), "0:3 account.credits_reserved.v1 has leaf hash",
+		},
+		"head": {
+			func(s *tampered) { s.head = func(h *eventstore.Head) { h.Chain[0] ^= 1 } }, "0:4 the head of the shard",
+		},
+		"cut tail": {
+			func(s *tampered) { s.head = func(h *eventstore.Head) { h.Pos = 6 } }, "0:5 events 5 to 6 are missing",
+		},
 		"hole": {func(s *tampered) {
 			s.change = func(page []eventstore.Envelope) []eventstore.Envelope {
 				return append(page[:1:1], page[min(2, len(page)):]...)

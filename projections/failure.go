@@ -1,0 +1,76 @@
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// ErrFenced says that another runner has moved the checkpoint.
+var ErrFenced = errors.New("another runner has moved the checkpoint")
+
+// TransientError is a failure of Apply that another try may mend, such as a search engine that does not answer.
+type TransientError struct{ Err error }
+
+// Error implements error.
+func (e *TransientError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TransientError) Unwrap() error { return e.Err }
+
+// EventError is an event that a view cannot apply.
+type EventError struct {
+	Position eventstore.Position
+	Type     string
+	Err      error
+}
+
+// Error implements error.
+func (e *EventError) Error() string {
+	return fmt.Sprintf("apply %s at %s: %v", e.Type, e.Position, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *EventError) Unwrap() error { return e.Err }
+
+// transientClasses are the classes of SQLSTATE that are the database's state and not the statement's fault:
+// connection, rollback, resources, object state, operator intervention, system.
+const transientClasses = "08 40 53 55 57 58"
+
+// transient reports whether another try may mend the error.
+func transient(err error) bool {
+	var declared *TransientError
+	var network net.Error
+	var connect *pgconn.ConnectError
+	var answer *pgconn.PgError
+	switch {
+	case errors.As(err, &declared), errors.As(err, &network), errors.As(err, &connect),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, ErrFenced):
+		return true
+	case errors.As(err, &answer):
+		return strings.Contains(transientClasses, answer.Code[:2])
+	}
+	return false
+}
+
+// decodeFailure tells events that cannot be read from keys that cannot be had: only the former are the event's fault.
+func decodeFailure(err error) error {
+	var unknown *eventstore.UnknownTypeError
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	var date *time.ParseError
+	if errors.As(err, &unknown) || errors.As(err, &syntax) || errors.As(err, &mismatch) || errors.As(err, &date) {
+		return err
+	}
+	return &TransientError{Err: err}
+}

@@ -1,0 +1,18 @@
+package gallery_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/pingvas/pingvas/projections"
+	"github.com/pingvas/pingvas/projections/gallery"
+	"github.com/pingvas/pingvas/projections/projectiontest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestView(t *testing.T) {
+	t.Parallel()
+	projectiontest.Run(t, func() projections.Projection { return gallery.New() })
+}

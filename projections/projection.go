@@ -1,0 +1,75 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// Event is a recorded event in the clear.
+type Event struct {
+	eventstore.Envelope
+	Event domain.Event
+	Meta  eventstore.Metadata
+}
+
+// Projection turns events into the rows of one view. It is stateless: all it knows stands in its tables, so that a
+// batch which is rolled back leaves nothing behind. Methods are safe for concurrent use by shards.
+type Projection interface {
+	// Name is the stable name of the view: lower-case letters.
+	Name() string
+	// Version rises when the shape or the meaning of the rows changes; the new version is built anew.
+	Version() int
+	// Schema is the DDL of the view, with unqualified names: the runner sets the search path. Every table has a column
+	// shard, because a digest covers the rows of one shard.
+	Schema() string
+	// Handles reports whether Apply wants events of this type.
+	Handles(eventType string) bool
+	// Apply folds a batch of one shard, in order, into the view. The search path is that of the view. An error that
+	// another try may mend is wrapped in a TransientError unless the database or the context caused it.
+	Apply(ctx context.Context, tx pgx.Tx, batch []Event) error
+}
+
+// Sink is a Projection that writes to something outside of Postgres too. Writes to it must be idempotent, because
+// they are not undone when the transaction is.
+type Sink interface {
+	Projection
+	// SinkID identifies what is in the sink. Another id means that the contents are not those that the view wrote,
+	// so the view is built again from the beginning.
+	SinkID(ctx context.Context) (string, error)
+	// Clear empties the sink. Its id changes.
+	Clear(ctx context.Context) error
+	// Rows returns the same view without its sink, to be replayed for comparison.
+	Rows() Projection
+}
+
+// Ledger is where a runner catches up: the part of eventstore.Store that it needs.
+type Ledger interface {
+	Shards() int
+	ReadShard(ctx context.Context, shard int, after int64, limit int) ([]eventstore.Envelope, error)
+	Heads(ctx context.Context) ([]eventstore.Head, error)
+}
+
+// Decoder turns an envelope into its event.
+type Decoder interface {
+	Decode(ctx context.Context, e eventstore.Envelope) (domain.Event, error)
+}
+
+var (
+	_ Ledger  = eventstore.Store(nil)
+	_ Decoder = (*eventstore.Codec)(nil)
+)
+
+// Feed delivers new events soon. It is an accelerator: what it loses, the runner finds in the ledger.
+type Feed interface {
+	// Follow calls handle with envelopes of one shard per call, in the order of the shard, duplicates and gaps
+	// allowed, until ctx ends. An error of handle means that ctx has ended.
+	Follow(ctx context.Context, handle func(ctx context.Context, batch []eventstore.Envelope) error) error
+}
+
+// SchemaName returns the Postgres schema that holds the tables of a view.
+func SchemaName(p Projection) string { return fmt.Sprintf("%s_v%d", p.Name(), p.Version()) }

@@ -1,0 +1,202 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// The interval between tries of a shard that fails, doubled each time.
+const (
+	retryFirst = 100 * time.Millisecond
+	retryMax   = 30 * time.Second
+)
+
+// Runner keeps one view up to date.
+type Runner struct {
+	cfg    Config
+	target target
+	shards []*shard
+	slots  chan struct{} // held while a shard catches up
+}
+
+// shard is where a view stands in one shard.
+type shard struct {
+	id      int
+	wake    chan struct{} // capacity 1: there may be something to apply
+	pos     atomic.Int64  // written under mu
+	mu      sync.Mutex    // held while events are applied
+	failing bool          // under mu
+}
+
+func (s *shard) notify() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// New returns a runner. It does not connect.
+func New(cfg Config) (*Runner, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	r := &Runner{cfg: cfg.withDefaults(), target: targetOf(cfg.Projection)}
+	r.slots = make(chan struct{}, r.cfg.Parallel)
+	for i := range cfg.Ledger.Shards() {
+		r.shards = append(r.shards, &shard{id: i, wake: make(chan struct{}, 1)})
+	}
+	return r, nil
+}
+
+// Run keeps the view up to date until ctx ends, then returns nil. It returns an error if the view cannot be set up:
+// no database, or a schema that was changed without a new version.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := r.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("start the projection %s: %w", r.cfg.Projection.Name(), err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, s := range r.shards {
+		s.notify()
+		group.Go(func() error { r.tail(ctx, s); return nil })
+	}
+	group.Go(func() error { r.poll(ctx); return nil })
+	if r.cfg.Feed != nil {
+		group.Go(func() error { return r.follow(ctx) })
+	}
+	return group.Wait()
+}
+
+// follow returns nil when ctx ends. A feed that ends before is started again, since polling carries on meanwhile.
+func (r *Runner) follow(ctx context.Context) error {
+	for wait := retryFirst; ; wait = min(2*wait, retryMax) {
+		err := r.cfg.Feed.Follow(ctx, r.handle)
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.cfg.Log.WarnContext(ctx, "the feed of a projection ended; polling goes on",
+			slog.String("projection", r.cfg.Projection.Name()), slog.Any("error", err))
+		if !pause(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+// handle applies what follows the checkpoint at once and leaves everything else to the shard's own loop.
+func (r *Runner) handle(ctx context.Context, batch []eventstore.Envelope) error {
+	if len(batch) == 0 || batch[0].Shard < 0 || batch[0].Shard >= len(r.shards) {
+		return ctx.Err()
+	}
+	s := r.shards[batch[0].Shard]
+	if !s.mu.TryLock() {
+		s.notify()
+		return ctx.Err()
+	}
+	defer s.mu.Unlock()
+	for len(batch) > 0 && batch[0].Pos <= s.pos.Load() {
+		batch = batch[1:]
+	}
+	if len(batch) == 0 {
+		return ctx.Err()
+	}
+	if s.failing || !follows(batch, s.pos.Load()) || r.apply(ctx, s, batch) != nil {
+		s.notify()
+	}
+	return ctx.Err()
+}
+
+// follows reports whether the batch continues after a position without a gap.
+func follows(batch []eventstore.Envelope, pos int64) bool {
+	for i, e := range batch {
+		if e.Pos != pos+1+int64(i) || e.Shard != batch[0].Shard {
+			return false
+		}
+	}
+	return true
+}
+
+// poll wakes the shards that are behind.
+func (r *Runner) poll(ctx context.Context) {
+	for pause(ctx, r.cfg.Poll) {
+		heads, err := r.cfg.Ledger.Heads(ctx)
+		if err != nil {
+			r.cfg.Log.WarnContext(ctx, "a projection cannot read the heads of the ledger",
+				slog.String("projection", r.cfg.Projection.Name()), slog.Any("error", err))
+			continue
+		}
+		for i, s := range r.shards {
+			lag := heads[i].Pos - s.pos.Load()
+			r.cfg.Observer.Lag(r.cfg.Projection.Name(), i, max(0, lag))
+			if lag > 0 {
+				s.notify()
+			}
+		}
+	}
+}
+
+// tail catches a shard up whenever it is woken.
+func (r *Runner) tail(ctx context.Context, s *shard) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		}
+		for wait, more := retryFirst, true; more; {
+			var err error
+			if more, err = r.page(ctx, s); err == nil {
+				wait = retryFirst
+				continue
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			r.failed(ctx, s, err)
+			if more = pause(ctx, wait); !more {
+				return
+			}
+			wait = min(2*wait, retryMax)
+		}
+	}
+}
+
+// page applies the next page of the ledger and reports whether there may be more.
+func (r *Runner) page(ctx context.Context, s *shard) (more bool, err error) {
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case r.slots <- struct{}{}:
+	}
+	defer func() { <-r.slots }()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.failing = err != nil }()
+	batch, err := r.cfg.Ledger.ReadShard(ctx, s.id, s.pos.Load(), r.cfg.Page)
+	if err != nil || len(batch) == 0 {
+		return false, err
+	}
+	return len(batch) == r.cfg.Page, r.apply(ctx, s, batch)
+}
+
+// pause waits and returns false if ctx ends first. The wait varies by a quarter, so that failing shards spread out.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d - d/8 + rand.N(d/4+1))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,115 @@
+package searchtest
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/projections/search"
+)
+
+// Memory is an engine for tests of what uses engines: it knows owners, tags and texts that contain the words as
+// they are, and leaves other filters out. It does not pass Run.
+type Memory struct {
+	mu       sync.Mutex
+	epoch    int
+	docs     map[domain.ImageID]search.Document
+	versions map[domain.ImageID]int64
+	down     error
+}
+
+var _ search.Engine = (*Memory)(nil)
+
+// ID implements search.Engine.
+func (m *Memory) ID(context.Context) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return "memory-" + strconv.Itoa(m.epoch), m.down
+}
+
+// Clear implements search.Engine.
+func (m *Memory) Clear(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch++
+	m.docs, m.versions = map[domain.ImageID]search.Document{}, map[domain.ImageID]int64{}
+	return m.down
+}
+
+// Lose empties the index behind the view's back.
+func (m *Memory) Lose() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch++
+	m.docs, m.versions = nil, nil
+}
+
+// Fail makes every call return this error until it is called with nil.
+func (m *Memory) Fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.down = err
+}
+
+// Index implements search.Engine.
+func (m *Memory) Index(_ context.Context, docs []search.Document) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range docs {
+		if m.down == nil && m.versions[d.Image] < d.Version {
+			m.docs[d.Image], m.versions[d.Image] = d, d.Version
+		}
+	}
+	return m.down
+}
+
+// Delete implements search.Engine.
+func (m *Memory) Delete(_ context.Context, removals []search.Removal) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range removals {
+		if m.down == nil && m.versions[r.Image] < r.Version {
+			m.versions[r.Image] = r.Version
+			delete(m.docs, r.Image)
+		}
+	}
+	return m.down
+}
+
+// Search implements search.Engine. Newest come first; Next is a number.
+func (m *Memory) Search(_ context.Context, q search.Query) (search.Result, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var hits []search.Document
+	for _, d := range m.docs {
+		missing := slices.ContainsFunc(q.Tags, func(tag string) bool { return !slices.Contains(d.Tags, tag) })
+		if d.Account == q.Account && strings.Contains(d.Prompt, q.Words) && !missing {
+			hits = append(hits, d)
+		}
+	}
+	slices.SortFunc(hits, func(a, b search.Document) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Image, a.Image))
+	})
+	result := search.Result{Total: int64(len(hits))}
+	from, _ := strconv.Atoi(q.After)
+	to := min(from+q.Limit, len(hits))
+	for _, d := range hits[min(from, to):to] {
+		result.Images = append(result.Images, d.Image)
+	}
+	if to < len(hits) {
+		result.Next = strconv.Itoa(to)
+	}
+	return result, m.down
+}
+
+// Documents returns what is in the index.
+func (m *Memory) Documents() map[domain.ImageID]search.Document {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.docs)
+}

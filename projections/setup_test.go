@@ -1,0 +1,125 @@
+package projections_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pingvas/pingvas/eventstore"
+	"github.com/pingvas/pingvas/projections"
+	"github.com/pingvas/pingvas/projections/projectiontest"
+)
+
+func TestASchemaDoesNotChangeWithinAVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	projectiontest.CatchUp(t, b.cfg)
+	changed := &counter{ddl: "CREATE TABLE more (shard integer);"}
+	err := projections.Setup(t.Context(), b.cfg.Pool, changed, projectiontest.Shards)
+	require.ErrorContains(t, err, "without a new version")
+	require.NoError(t, projections.Drop(t.Context(), b.cfg.Pool, changed))
+	require.NoError(t, projections.Setup(t.Context(), b.cfg.Pool, changed, projectiontest.Shards))
+}
+
+func TestManySetUpsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var group sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		group.Go(func() {
+			errs[i] = projections.Setup(context.Background(), b.cfg.Pool, b.view, projectiontest.Shards)
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+}
+
+func TestADroppedViewIsBuiltAgainByItsRunner(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	stop := projectiontest.Live(t, b.cfg)
+	projectiontest.WaitAll(t, b.cfg)
+	require.NoError(t, projections.Drop(t.Context(), b.cfg.Pool, b.view))
+	// Every shard must have something to do before it finds out.
+	b.Play(200)
+	require.Eventually(t, func() bool { return b.isSetUp(t) }, within, time.Millisecond)
+	projectiontest.WaitAll(t, b.cfg)
+	stop()
+	b.requireCounted(t, b.cfg.Pool)
+}
+
+func TestWaitFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.NoError(t, projections.Setup(t.Context(), b.cfg.Pool, b.view, projectiontest.Shards))
+	for _, signal := range []*projections.Signal{nil, b.cfg.Signal} {
+		progress := projections.ProgressOf(b.view, signal)
+		ok, err := progress.WaitFor(t.Context(), b.cfg.Pool, eventstore.Position{Pos: 1}, 10*time.Millisecond)
+		require.NoError(t, err)
+		require.False(t, ok)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = progress.WaitFor(ended, b.cfg.Pool, eventstore.Position{Pos: 1}, within)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	projectiontest.CatchUp(t, b.cfg)
+	elsewhere := projections.ProgressOf(b.view, nil)
+	ok, err := elsewhere.WaitFor(t.Context(), b.cfg.Pool, eventstore.Position{Pos: 0}, within)
+	require.NoError(t, err)
+	require.True(t, ok)
+}
+
+func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.cfg.Page = 10
+	projectiontest.CatchUp(t, b.cfg)
+	var reached []eventstore.Position
+	verifier := projections.Verifier{
+		Ledger: b.Ledger, Decoder: b.Ledger.Codec, Pool: b.cfg.Pool, Projection: b.view,
+		Progress: func(at eventstore.Position, of int64) {
+			require.LessOrEqual(t, at.Pos, of)
+			reached = append(reached, at)
+		},
+	}
+	results, err := verifier.Verify(t.Context())
+	require.NoError(t, err)
+	for _, r := range results {
+		require.True(t, r.Equal())
+	}
+	require.NotEmpty(t, reached)
+	shard := reached[0].Shard
+	_, err = b.cfg.Pool.Exec(t.Context(), `UPDATE counter_v1.counts SET n = n + 1 WHERE shard = $1`, shard)
+	require.NoError(t, err)
+	results, err = verifier.Verify(t.Context())
+	require.NoError(t, err)
+	for _, r := range results {
+		require.Equal(t, r.Position.Shard != shard, r.Equal())
+	}
+	var left int
+	err = b.cfg.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%verify'`).Scan(&left)
+	require.NoError(t, err)
+	require.Zero(t, left)
+}
+
+func TestOneVerificationAtATime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	projectiontest.CatchUp(t, b.cfg)
+	second := projections.Verifier{Ledger: b.Ledger, Decoder: b.Ledger.Codec, Pool: b.cfg.Pool, Projection: b.view}
+	first, calls := second, 0
+	first.Progress = func(eventstore.Position, int64) {
+		calls++
+		_, err := second.Verify(t.Context())
+		require.ErrorIs(t, err, projections.ErrVerifying)
+	}
+	_, err := first.Verify(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, calls)
+}

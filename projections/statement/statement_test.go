@@ -1,0 +1,18 @@
+package statement_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/pingvas/pingvas/projections"
+	"github.com/pingvas/pingvas/projections/projectiontest"
+	"github.com/pingvas/pingvas/projections/statement"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestView(t *testing.T) {
+	t.Parallel()
+	projectiontest.Run(t, func() projections.Projection { return statement.New() })
+}

@@ -1,0 +1,162 @@
+package queries
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/domain/account"
+	"github.com/pingvas/pingvas/projections"
+	"github.com/pingvas/pingvas/projections/balance"
+)
+
+// Balance is an account's credits at a time. Available + Scheduled + Reserved + Consumed + Expired = Granted.
+type Balance struct {
+	At time.Time
+	// Available is what may be spent from grants that are in effect, less the used credit line; it may be negative.
+	Available domain.Credits
+	// Scheduled is what is granted and not yet in effect.
+	Scheduled domain.Credits
+	Reserved  domain.Credits
+	Consumed  domain.Credits
+	Expired   domain.Credits
+	Granted   domain.Credits
+	// CreditLine is how far the account may go below zero, and CreditLineUsed how far it has.
+	CreditLine     domain.Credits
+	CreditLineUsed domain.Credits
+	// Grants in draw order, then those with nothing left, newest first. At most GrantsMax are listed.
+	Grants []Grant
+	// Version is that of the account's stream now.
+	Version int64
+}
+
+// GrantsMax is how many grants a balance lists.
+const GrantsMax = 500
+
+// Grant is one grant at a time. Amount = RepaidLine + Available + Reserved + Consumed + Expired.
+type Grant struct {
+	Grant     domain.GrantID
+	Source    string
+	Priority  int
+	Amount    domain.Credits
+	Available domain.Credits
+	Reserved  domain.Credits
+	Consumed  domain.Credits
+	Expired   domain.Credits
+	// RepaidLine is the part of Amount that paid back the used credit line when it was granted.
+	RepaidLine  domain.Credits
+	EffectiveAt time.Time
+	ExpiresAt   time.Time // zero means never
+	Models      []string  // empty means all
+	Operations  []string  // empty means all
+	GrantedAt   time.Time
+}
+
+// Balance returns the balance as it was, or will be if nothing else happens, at a time; zero means now. It returns
+// CodeNotFound for an account that was not open then.
+func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, As, error) {
+	if at.IsZero() {
+		at = time.Now()
+	}
+	at = at.UTC()
+	b := Balance{At: at}
+	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(tx pgx.Tx, _ []int64) error {
+		a, err := readAccount(ctx, tx, r.Account)
+		if err != nil {
+			return err
+		}
+		if a.OpenedAt.After(at) {
+			return domain.Errorf(domain.CodeNotFound, "the account was not open then")
+		}
+		b.Version = a.Version
+		if err := tx.QueryRow(ctx, sqlCreditLine, r.Account, at).Scan(&b.CreditLine); err != nil {
+			return fmt.Errorf("read the credit line: %w", err)
+		}
+		grants, err := readGrants(ctx, tx, r.Account, at)
+		if err != nil {
+			return err
+		}
+		b.add(grants)
+		return nil
+	})
+	return b, as, err
+}
+
+const sqlCreditLine = `SELECT credit_line FROM ` + balance.Schema + `.credit_lines
+	WHERE account = $1 AND at <= $2 ORDER BY pos DESC LIMIT 1`
+
+// sqlGrants takes back what happened to each grant after the time, and adds what open reservations that have run out
+// by then still hold of it. Their expiry may have been put off after that time, but only before it came. Grants come in
+// draw order.
+const sqlGrants = `WITH later AS (
+		SELECT grant_id, sum(available) AS available, sum(reserved) AS reserved, sum(consumed) AS consumed,
+			sum(expired) AS expired
+		FROM ` + balance.Schema + `.movements WHERE account = $1 AND at > $2 GROUP BY grant_id
+	), lapsed AS (
+		SELECT part.grant_id, sum(part.amount) AS amount
+		FROM ` + balance.Schema + `.reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
+		WHERE r.account = $1 AND r.at <= $2 AND (r.ended_at IS NULL OR r.ended_at > $2) AND r.expires_at <= $2
+		GROUP BY part.grant_id
+	)
+	SELECT g.grant_id, g.source, g.priority, g.amount,
+		(g.available - coalesce(later.available, 0))::bigint, (g.reserved - coalesce(later.reserved, 0))::bigint,
+		(g.consumed - coalesce(later.consumed, 0))::bigint, (g.expired - coalesce(later.expired, 0))::bigint,
+		g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
+		coalesce(lapsed.amount, 0)::bigint
+	FROM ` + balance.Schema + `.grants g LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
+	WHERE g.account = $1 AND g.at <= $2
+	ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
+
+// readGrants returns the grants made by a time as they were then, the credit line among them.
+func readGrants(ctx context.Context, tx pgx.Tx, id domain.AccountID, at time.Time) ([]Grant, error) {
+	// Query reports its error through the rows.
+	rows, _ := tx.Query(ctx, sqlGrants, id, at)
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Grant, error) {
+		var g Grant
+		var expires *time.Time
+		var lapsed domain.Credits
+		err := row.Scan(&g.Grant, &g.Source, &g.Priority, &g.Amount, &g.Available, &g.Reserved, &g.Consumed, &g.Expired,
+			&g.RepaidLine, &g.EffectiveAt, &expires, &g.Models, &g.Operations, &g.GrantedAt, &lapsed)
+		g.EffectiveAt, g.ExpiresAt, g.GrantedAt = g.EffectiveAt.UTC(), orZero(expires), g.GrantedAt.UTC()
+		g.Reserved -= lapsed
+		g.Available += lapsed
+		if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(at) {
+			g.Expired += g.Available
+			g.Available = 0
+		}
+		return g, err
+	})
+}
+
+// add sums the grants up and lists them.
+func (b *Balance) add(grants []Grant) {
+	var spent []Grant
+	for _, g := range grants {
+		b.Reserved += g.Reserved
+		b.Consumed += g.Consumed
+		b.Expired += g.Expired
+		b.Granted += g.Amount
+		switch {
+		case g.Grant == account.LineGrant:
+			b.CreditLineUsed = -g.Available
+			b.Available += g.Available
+			continue
+		case g.EffectiveAt.After(b.At):
+			b.Scheduled += g.Available
+		default:
+			b.Available += g.Available
+		}
+		if g.Available == 0 && g.Reserved == 0 {
+			spent = append(spent, g)
+		} else {
+			b.Grants = append(b.Grants, g)
+		}
+	}
+	slices.SortStableFunc(spent, func(x, y Grant) int { return y.GrantedAt.Compare(x.GrantedAt) })
+	b.Grants = append(b.Grants, spent...)
+	b.Grants = b.Grants[:min(len(b.Grants), GrantsMax)]
+}
