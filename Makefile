@@ -56,8 +56,8 @@ race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
 
 .PHONY: e2e
-e2e: build ## use the page in headless Chromium, with screenshots in bin/e2e
-	cd web && OUT_DIR=../$(BIN)/e2e npm run --silent e2e
+e2e: build ## use the page of an instance of its own in headless Chromium, with screenshots in bin/e2e
+	web/e2e/instance.sh $(BIN)/pingvas $(BIN)/e2e
 
 .PHONY: lint
 lint: $(BIN)/staticcheck web ## check formatting, vet, staticcheck, generated files and the web app's types

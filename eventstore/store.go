@@ -10,7 +10,7 @@ import (
 const (
 	UnitsMax      = 1024    // units of one append
 	EventsMax     = 8192    // events of one append
-	EventBytesMax = 1 << 20 // data and metadata of one event
+	EventBytesMax = 1 << 19 // data and metadata of one event; with its headers it fits into a Kafka message
 	ReadMax       = 5000    // events of one read
 	KeyBytesMax   = 255     // an idempotency key
 )

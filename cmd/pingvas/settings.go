@@ -83,7 +83,7 @@ type pictureSettings struct {
 	Endpoint  string `name:"s3-endpoint" env:"S3_ENDPOINT" help:"URL of an S3 server; empty for AWS."`
 	Public    string `name:"s3-public-endpoint" env:"S3_PUBLIC_ENDPOINT" help:"URL under which browsers and workers reach it, if another."`
 	Region    string `name:"s3-region" env:"S3_REGION" default:"us-east-1" help:"Region of the bucket."`
-	Bucket    string `name:"s3-bucket" env:"S3_BUCKET" default:"pingvas" help:"Bucket of the pictures."`
+	Bucket    string `name:"s3-bucket" env:"S3_BUCKET" default:"pingvas" help:"Bucket of the pictures. Downloads by the web app need CORS for GET from its origin."`
 	AccessKey string `name:"s3-access-key" env:"S3_ACCESS_KEY" help:"Access key; empty for the default chain of the AWS SDK."`
 	SecretKey string `name:"s3-secret-key" env:"S3_SECRET_KEY" help:"Secret key of the access key."`
 }

@@ -1,0 +1,4 @@
+import { enCreate } from "./en-create";
+import { enLook } from "./en-look";
+
+export const en = { ...enCreate, ...enLook };
