@@ -144,19 +144,26 @@ func (s *Server) GetGeneration(
 	}, nil
 }
 
+// cancelBody is what makes two calls to cancel the same.
+type cancelBody struct {
+	Generation string
+	AtMost     *domain.Credits
+}
+
 // CancelGeneration implements gen.StrictServerInterface.
 func (s *Server) CancelGeneration(
 	ctx context.Context, request gen.CancelGenerationRequestObject,
 ) (gen.CancelGenerationResponseObject, error) {
+	atMost := (*domain.Credits)(request.Params.ChargeAtMost)
 	var once *commands.Idempotency
 	if key := request.Params.IdempotencyKey; key != nil {
 		var err error
-		if once, err = idempotency(ctx, http.MethodPost, *key, request.Generation); err != nil {
+		if once, err = idempotency(ctx, http.MethodPost, *key, cancelBody{request.Generation, atMost}); err != nil {
 			return nil, err
 		}
 	}
 	id := domain.GenerationID(request.Generation)
-	receipt, err := s.ledger.CancelGeneration(ctx, caller(ctx, once), id, s.now())
+	receipt, err := s.ledger.CancelGeneration(ctx, caller(ctx, once), id, atMost, s.now())
 	if err != nil {
 		return nil, refused(ctx, receipt, err)
 	}

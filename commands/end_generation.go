@@ -45,10 +45,22 @@ func (l *Ledger) ExpireGeneration(
 }
 
 // CancelGeneration ends a job at its owner's wish. Cancelling a cancelled job changes nothing and answers the same.
+// CodePreconditionFailed if it would cost more than atMost; nil agrees to what the policy says.
 func (l *Ledger) CancelGeneration(
-	ctx context.Context, c Caller, id domain.GenerationID, at time.Time,
+	ctx context.Context, c Caller, id domain.GenerationID, atMost *domain.Credits, at time.Time,
 ) (Receipt[Ended], error) {
-	return l.end(ctx, c, "cancel_generation", id, generation.Cancel{At: at}, at)
+	return run(ctx, l, c, useCase[Ended]{
+		name:    "cancel_generation",
+		streams: endStreams(c, id),
+		decide: func(w *work) (Ended, error) {
+			ended, err := w.end(c, generation.Cancel{At: at}, at)
+			if err == nil && atMost != nil && ended.Settled > *atMost {
+				return Ended{}, domain.Errorf(domain.CodePreconditionFailed,
+					"cancelling costs %d credits now, more than %d", ended.Settled, *atMost)
+			}
+			return ended, err
+		},
+	})
 }
 
 // end decides a command that may end the generation, and settles it if it did.
@@ -58,20 +70,22 @@ func (l *Ledger) end(
 	return run(ctx, l, c, useCase[Ended]{
 		name:    name,
 		streams: endStreams(c, id),
-		decide: func(w *work) (Ended, error) {
-			if err := w.own(c); err != nil {
-				return Ended{}, err
-			}
-			if err := w.onGeneration(command); err != nil {
-				return Ended{}, err
-			}
-			if len(w.pending) == 0 {
-				return w.standing()
-			}
-			decided := len(w.pending)
-			ended, err := w.settle(at)
-			w.putLast(decided)
-			return ended, err
-		},
+		decide:  func(w *work) (Ended, error) { return w.end(c, command, at) },
 	})
+}
+
+func (w *work) end(c Caller, command generation.Command, at time.Time) (Ended, error) {
+	if err := w.own(c); err != nil {
+		return Ended{}, err
+	}
+	if err := w.onGeneration(command); err != nil {
+		return Ended{}, err
+	}
+	if len(w.pending) == 0 {
+		return w.standing()
+	}
+	decided := len(w.pending)
+	ended, err := w.settle(at)
+	w.putLast(decided)
+	return ended, err
 }

@@ -253,17 +253,20 @@ func TestCancelSettlesByTheStage(t *testing.T) {
 		require.NoError(t, err)
 	}
 	b.claim(t, 2, noon)
-	queued, err := b.ledger.CancelGeneration(t.Context(), b.caller, gen(1), noon)
+	queued, err := b.ledger.CancelGeneration(t.Context(), b.caller, gen(1), nil, noon)
 	require.NoError(t, err)
 	require.EqualValues(t, 0, queued.Result.Settled)
 	require.EqualValues(t, 4, queued.Result.Released)
-	running, err := b.ledger.CancelGeneration(t.Context(), b.caller, gen(2), noon)
+	var free domain.Credits
+	_, err = b.ledger.CancelGeneration(t.Context(), b.caller, gen(2), &free, noon)
+	require.Equal(t, domain.CodePreconditionFailed, domain.CodeOf(err), "it runs, so it is not free")
+	running, err := b.ledger.CancelGeneration(t.Context(), b.caller, gen(2), nil, noon)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, running.Result.Settled)
 	require.EqualValues(t, 2, running.Result.Released)
 
 	before := b.heads(t)
-	again, err := b.ledger.CancelGeneration(t.Context(), b.caller, gen(2), noon.Add(time.Hour))
+	again, err := b.ledger.CancelGeneration(t.Context(), b.caller, gen(2), nil, noon.Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, running.Result, again.Result)
 	require.Equal(t, before, b.heads(t))
@@ -277,7 +280,7 @@ func TestForeignGenerationDoesNotExist(t *testing.T) {
 	before := b.heads(t)
 	for n := range 20 { // some of them lie in the same shard
 		other := commands.Caller{Account: domain.AccountID(id("acc_", 100+n))}
-		_, err := b.ledger.CancelGeneration(t.Context(), other, gen(1), noon)
+		_, err := b.ledger.CancelGeneration(t.Context(), other, gen(1), nil, noon)
 		require.Equal(t, domain.CodeNotFound, domain.CodeOf(err))
 		_, err = b.ledger.DeleteImage(t.Context(), other, domain.NewImageID(gen(1), 0), noon)
 		require.Equal(t, domain.CodeNotFound, domain.CodeOf(err))

@@ -783,6 +783,8 @@ type GetGenerationParams struct {
 
 // CancelGenerationParams defines parameters for CancelGeneration.
 type CancelGenerationParams struct {
+	// ChargeAtMost The most credits that cancelling may cost.
+	ChargeAtMost   *int64                  `form:"charge_at_most,omitempty" json:"charge_at_most,omitempty"`
 	IdempotencyKey *IdempotencyKeyOptional `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1322,6 +1324,19 @@ func (siw *ServerInterfaceWrapper) CancelGeneration(w http.ResponseWriter, r *ht
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params CancelGenerationParams
+
+	// ------------- Optional query parameter "charge_at_most" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "charge_at_most", r.URL.Query(), &params.ChargeAtMost, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "charge_at_most"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "charge_at_most", Err: err})
+		}
+		return
+	}
 
 	headers := r.Header
 
@@ -4163,31 +4178,32 @@ var swaggerSpec = []string{
 	"932YXfirNMW2W8Z9ZlUxbKAXlyZ41crlQrvgVWD+yyaB5MiG2nOR0p7PTKAXoJ0/Spja99Gcf4DhVxPr",
 	"U+eIr2MKcZrclk0PPjS/3O9Stj4C2TufiRkgf1qC7fOw8z78bMDzr6XwvOAt9EdPq7Xqgj6nB2HZg6bv",
 	"aFxCfGvMKy8GuFi76JBZF/Xx+SbIA7qsdfGwqCJp4kBqBZlrXmZHuKSD0xvuuoObl2ngrzbLdky3JyiL",
-	"UEqgbkIw2LFmyn+FRpEZzSXQbHOCA+JiA5f4rJTU8xGhT0pUrabrEbL6s1hbER2Mw/w3lyz1T+CRawIX",
-	"eMZWxORgumma8i6j/RXQD3GCBUZ2aBgUXBiUsPGXmeK0VCuhZ0gmnMysRj8zmlDYKBkJb1a6EraZL6Nb",
-	"YwbzDbeeEEdVTBvCUk/cBPVyBlY5aDD6HNMK8oXd1YxlM5vcVw/V7Y/WtQXwpVnPprbgpw6oIrPnVOmT",
-	"b81RT66+mREtjK5QFeDjQvW5MAJK05U/l/YZlwVTCv2HsnnHA+eGo6HPwYw8JU8x9meAewtQ2t3i9xXw",
-	"U0L21OePvHvIHlJpCbQwLEMRTAZzUQxOc2L3ZkPf+OzGkB4pGK80qEuSCs4hda6kU3ItLKPqqCUYxfOB",
-	"YRuVdO7tgm6sQXX+2O3D+bsjjMk+Py5jin6krHVjfZ8oC/qIjfB3aHivLYmc2OO0GdZWjsf7E6XgpKEp",
-	"j+YDPsUVVHQaYncIM66Z9Ji8K7dUj4biaP0IHrqfMVtjDK9q8m16HRxXXiX9Tfg2wg6DO1wMPW9ruuxD",
-	"6r31UH1z+kSi487auuKDvsL4KTWIpn/jP7mDZUnzHOSm16XiiKdDbw8+4L87AxhX2ge3dbOOz38hCkvM",
-	"Tsk35u2dMQvyLDDFbczNJmpvRzPsVq5c2d6wMIMtK2eK2Jezo13rES4IgYMBC1+KuHUtSa+97MHwEVzv",
-	"k1NYn82Lx/3XM3d33PL+4Byr0f6Q8FzdXPfefq4xjdSfYueRIACewwLTVowmibluegUb88S7S68WJz9i",
-	"ll1N9jNzQ/Xngh3t6ZrmBcfUS6rJRlQ3HLVHBeDyM2tDt5So4+KVndhk/VljEMf0ywpb1/aQRPxrtm7v",
-	"uwRfVEc8vhM1bL47yH16ZCq1DZ17SLUwD8PLx1DjP4J0jyER6bLmtsYkM4dDyWSs1lAzGyYeH2RizXNh",
-	"e2NE+bQfsAszPw2Z96hld1Qy92W87a8rT4RkS1e46Cshgj/Vbcdj/Se6suSrs4e7HN+ul4oRzAv/PTR4",
-	"r7112kGw0JXe7yI/kspUb027TwX1IUPzTcde2+RHO+QTUnDTBbQnqcnu8iOst57kr9e+OYFyBabo/6Bp",
-	"CqWLt7nvONgE3jCUTTXNxbKCBpRlTveEsa9xxCcEZN1nrweOuMWEpCug5TFSwXaAtXRn3QEw+9n4fhf3",
-	"ax/CJHPGM9Vkm7tE6VPyk/NqYw5OEwCLxSH/6lqXfArh12pf8pmlnz1Xj+BD6B3F6bGV0b7GRF9DFvvc",
-	"H9aM6iUM+/jX6wDpcH8hs7pq33Y/xm9h0qWyBdt8Q3LKlxVdwhOCDd4qpUnh1LSYOPulT327iPal3bkj",
-	"35iZ1I2ZYyv6UWMXHuLN6fskwp42N80HEs4fbzf4/JxOn49zbvnPp0Qy1XxlbP0hsfPHX/3xIviG2Hms",
-	"ai6+TPN5pU+7jvu4S3yVwz6Lto3BP9IM80uEJL4YPHoxtppzZA5gfLW6DD2K0uLXlWoYtDrq9fQlZA6e",
-	"z4Cygr1O9sEmEp2UpN++a/A7xjOXy0HmG8fxEmTFqLoFkqRf/92qqtqV3rHVv+aTXnpnrR4Rb3dtRM9C",
-	"yBSOr8z1FLNhgufK5R34wjafkrhD6Wt95bQX0PWgX71CgOmZOePNtyrakaHfXlyh3Wbjnzi2YEtIC3GH",
-	"pzXX5zLqeiMNWwnMlXKtSPowGbsLHDn5/jvMVcjoJiFvXj8Leu19dWb+qghdioNk6BDx+ZzG19Yio5tT",
-	"8lSTQihNvnr82O0liOhbYI4VuZ9Z2oZ9LyLI/4IDkWLdZEtk1EaM7Jd+XJn3hlQKuhVXv3V6+dknhFSY",
-	"DjLftM8ep5O2ZHHtGN6+M1doa4IsQeCXFCcPMJ7jZvEf82jqXgw2ur81kiX4Y2h+hmPrBh31n5wacP/u",
-	"/v8CAAD//w==",
+	"UEqgbkIw2LFmyn+FRpEZzSXQbHOCA2an5KkvOCjoxgZ70G9oZrcb2YjKFa5durCGTQCbUj0thNIzV8Gg",
+	"V8A7wZRSohWKSHJi8yVmhHGlgWZELNApj+E2IeGG6xXluNoaGZvIs6hQQwAcl8636ckcrAmBoV+1uQUD",
+	"KQzx9X2mqgWfuNVUN7Xc0b9yAAvq+frSJ+VGrW71EX70Z7G2uk0wDhMHXZbZP4Ers4n44BlboaaDGU7T",
+	"zXgZbUyBDpwTrMyyQ8No6sKghA1czRSnpVoJPUssUc6sKTQzKmTYYRo51qx0tX8zX3+4xtTvG25dSI4L",
+	"MG04knriJqiXM7DKQYNRhJlWkC/srmYsm9msyHqobn/tr625XJr1bE4QfiOCKjJ7TpU++dYc9eTqmxnR",
+	"wihZVQE+oFafC0PHNF35c2mfqlowpdDxKpt3PHBuOHpIOJiRhg+mojACg9wClHa3+GEK/AaTPfX5I+9X",
+	"s4dUWgItDK9VBLPoXPiH05zYvdmcAXx2Y0iPFIxXGtQlSQXnkDof3Cm5Fpa3dPQ5DH/6iLoN57q4gGFC",
+	"aImeP3b7cIGCCM+0z4/LM6Nfd2vdWN+33YIGbCMcRRrea0siJ/Y4bYa1lRzz/kQpOGloyqP5gG+YBaWw",
+	"htgdwozrwj0mYc0t1aPaOVo/gmvzZ0xzGcOrmkSlXs/QldflfxNOobA14w7fTM/bmi77kHpvIVnfnD4D",
+	"67iztq74oM9XfkoNoml8+U/umVrSPAe56fVFOeLp0NuDD/jvzsjPlfZZAbpZxycOEYW1eafkG/P2zmAP",
+	"eRb4MGyw0ma4b4eB7FauXL3jsPiMrcdnitiXs6Nd6xEuCIGDkR5fw7l1LUmvo8GD4SO43iensD5nAR73",
+	"X89PsOOW90c1WY32h8Q1667E9/Y7l2mkcBdbtgSZAzksMN/HaJKYJKhXsDFPvJ/5anHyI6Yn1mQ/MzdU",
+	"f2fZ0Z6uaV5wzFml2ljZNxy1RwXgEltrD0HUaq89CTH9ssKevz0kEf8MsNv7LsEX1RGP730OuxYP8jsf",
+	"mUptJ+weUi3Mw/DyMUb7jyDdY0hEuqy5rTHJzOFQMhmrNdTMhonHB5lY81zYpiJRPu0H7MLMT0PmPWrZ",
+	"HZXMfVJw+7PUEyHZ0lV8+hKS4E91v/ZY446uLPnq7OGuiIFrQmME88J/SA7ea2+ddhAsjEH0xxaOpDLV",
+	"W9PuG0t9yNB8DLPXNvnRDvmEFNy0T+3JBrO7/AjrrSdr7rXv6qBcZS76P2iaQukCle4DGDbzOcwBoJrm",
+	"YllBA8oyp3vi/9c44hMCsm5Q2ANH3GJC0hXQ8hg5dDvAWrqz7gCY/d5+f2zgtY/9kjnjmWrS9F2G+Sn5",
+	"yYUDMHmpiRzGArh/dT1fPoXwa/V9+czSz56rR/Ah9I7i9NgqBVhjhnQq1N7YkDWjegnDPv71OkA63F/I",
+	"rG53YNtG40dE6VLZSne+ITnly4ou4QnBzniV0qRwalpMnP3Sp75dRBv67tyR72hN6o7WsRX9qLELD/Hm",
+	"9H1LYk9/oObLEuePtzujfk6nz8c5t/x3Z+LBKiwprr/Adv74qz9eBMGr83jwKrZM812qT7uO+yrOrtDb",
+	"2O/JbWPwjzTDxBwhia+ij16MLYMdmTwZX62u34+itPh15WgGPaJ6PX0JmYPnM6CsYK+zpLD7RieX67fv",
+	"GvyO8cwlwZD5xnG8BFkxqm6BJOnXf7fK0XblxWw1/vmkl95Zq0fE210b0bMQMoXjK3M9VYCYGbtyCRu+",
+	"ItDncu5Q+lqfh+0FdD3oV68QYF5rznjzkY92ZOi3F1do9yf5J44t2NrbQtzhaTGVxrrxeyMNW5nflXI9",
+	"XPowGdsyHLlq4TvMVcjoJiFvXj8LmhR+dWb+qghdioNk6BDx+ZzG19Yio5tT8lTbrJ+vHj92ewki+haY",
+	"Y0XuZ5a2YcOQCPK/4ECkWDfZEhm1ESP7iSRXH78hlYJuqdpvnV5+9gkhFaaDzDfts8fppC1ZXB+Lt+/M",
+	"FdpiKksQ+AnKyQOM57hZ/FdQmoIhg43ub41kCf4Ymp/h2LqzSf0npwbcv7v/vwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -46,8 +46,13 @@ function purchases(client: Client, attempts: AttemptStorage) {
     openGenerations: () =>
       client.json<api.GenerationPage>("/v1/generations", { query: { open: true, limit: PAGE_OPEN_JOBS }, fresh: true }),
     // Cancelling a cancelled job changes nothing, so no key is needed to repeat it.
-    cancel: (id: string) =>
-      client.json<api.Cancellation>(`${generationPath(id)}/cancel`, { method: "POST", repeatable: true }),
+    // At most what the page has said: a worker may have taken the job since.
+    cancel: (id: string, chargeAtMost?: number) =>
+      client.json<api.Cancellation>(`${generationPath(id)}/cancel`, {
+        method: "POST",
+        query: { charge_at_most: chargeAtMost },
+        repeatable: true,
+      }),
   };
 }
 

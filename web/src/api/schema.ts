@@ -203,7 +203,9 @@ export interface paths {
         /**
          * Cancel a generation
          * @description Ends the job now and settles it by the policy: nothing while queued, the published share while running.
-         *     Cancelling a cancelled job changes nothing; one that ended otherwise answers `already-ended`.
+         *     Cancelling a cancelled job changes nothing; one that ended otherwise answers `already-ended`. A worker may take the
+         *     job while you decide: with `charge_at_most` it is then refused with `precondition-failed` instead of costing more
+         *     than you were told.
          */
         post: operations["cancelGeneration"];
         delete?: never;
@@ -1309,7 +1311,10 @@ export interface operations {
     };
     cancelGeneration: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The most credits that cancelling may cost. */
+                charge_at_most?: number;
+            };
             header?: {
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKeyOptional"];
             };

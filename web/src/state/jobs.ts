@@ -20,7 +20,8 @@ export interface Jobs {
   list: Job[];
   load(): Promise<void>;
   add(generation: Generation): void;
-  cancel(id: string): Promise<void>;
+  /** Cancels if it costs no more than this. Without it, whatever it costs. */
+  cancel(id: string, chargeAtMost?: number): Promise<void>;
   dismiss(id: string): void;
   clear(): void;
 }
@@ -28,7 +29,7 @@ export interface Jobs {
 export interface JobsConfig {
   client: Client;
   openGenerations: () => Promise<GenerationPage>;
-  cancel: (id: string) => Promise<Cancellation>;
+  cancel: (id: string, chargeAtMost?: number) => Promise<Cancellation>;
   /** Called when a job has ended, whatever ended it. */
   onEnded: (generation: Generation) => void;
   onCancelled: (cancellation: Cancellation) => void;
@@ -78,10 +79,10 @@ export function createJobs(config: JobsConfig) {
         });
         void watch(generation.id);
       },
-      async cancel(id) {
+      async cancel(id, chargeAtMost) {
         change(id, (job) => ({ ...job, cancelling: true }));
         try {
-          const cancellation = await config.cancel(id);
+          const cancellation = await config.cancel(id, chargeAtMost);
           change(id, (job) => ({ ...job, cancellation }));
           config.onCancelled(cancellation);
         } catch (error) {

@@ -3,6 +3,7 @@ import { useStore } from "zustand";
 import { isFinal } from "../api/watch";
 import { shortened } from "../i18n/text";
 import { cancelCost } from "../state/credits";
+import type { Generation } from "../api/schema";
 import type { Job } from "../state/jobs";
 import { Button } from "../ui/Button";
 import { useApp, useT } from "../ui/context";
@@ -84,6 +85,7 @@ function Running({ job }: { job: Job }) {
   const { jobs } = useApp();
   const costId = useId();
   const { generation, progress, cancelling } = job;
+  const cost = useCancelCost(generation);
   const fraction = progress?.fraction ?? 0;
   return (
     <>
@@ -101,7 +103,7 @@ function Running({ job }: { job: Job }) {
           className="min-h-9"
           inert={cancelling}
           aria-describedby={costId}
-          onClick={() => void jobs.getState().cancel(generation.id)}
+          onClick={() => void jobs.getState().cancel(generation.id, cost ?? undefined)}
         >
           {t("jobs.cancel")}
         </Button>
@@ -137,11 +139,17 @@ function Where({ job: { generation, progress } }: { job: Job }) {
   return <>{parts.join(" · ")}</>;
 }
 
+const heldFor = ({ settlement }: Generation) => settlement.reserved || settlement.quoted;
+
+function useCancelCost(generation: Generation) {
+  const policy = useStore(useApp().catalogue, (c) => c.policy);
+  return cancelCost(policy, generation.status, heldFor(generation));
+}
+
 function CancelCost({ job: { generation } }: { job: Job }) {
   const t = useT();
-  const policy = useStore(useApp().catalogue, (c) => c.policy);
-  const reserved = generation.settlement.reserved || generation.settlement.quoted;
-  const cost = cancelCost(policy, generation.status, reserved);
+  const cost = useCancelCost(generation);
+  const reserved = heldFor(generation);
   if (cost === null) return null;
   return <>{cost === 0 ? t("jobs.cancel.free", { n: reserved }) : t("jobs.cancel.cost", { cost, reserved })}</>;
 }
