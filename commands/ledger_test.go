@@ -294,7 +294,7 @@ func TestLostWorkerIsReplacedAndThenGivenUp(t *testing.T) {
 	_, err := b.ledger.RequestGeneration(t.Context(), b.caller, request(1, 1))
 	require.NoError(t, err)
 	at := noon
-	for attempt := 1; attempt <= generation.AttemptsMax; attempt++ {
+	for attempt := 1; attempt <= generation.FailuresMax; attempt++ {
 		claim := b.claim(t, 1, at)
 		require.Equal(t, attempt, claim.Attempt)
 		early, err := b.ledger.EndLease(t.Context(), b.caller, gen(1), claim.LeaseUntil.Add(-1))

@@ -101,7 +101,7 @@ func TestCancellingStopsTheEngine(t *testing.T) {
 	})
 	id := c.request()
 	await(t, "the engine starts", b.started)
-	_, err := c.ledger.CancelGeneration(t.Context(), c.caller(), id, c.now())
+	_, err := c.ledger.CancelGeneration(t.Context(), c.caller(), id, nil, c.now())
 	require.NoError(t, err)
 	require.ErrorIs(t, await(t, "the engine stops", b.stopped), context.Canceled)
 	require.Equal(t, generate.OutcomeLost, await(t, "the attempt ends", outcomes))

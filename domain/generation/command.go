@@ -25,7 +25,7 @@ type ExtendLease struct {
 }
 
 // HandBack returns the job to the queue: the worker leaves, or its engine failed in a way that a retry may mend.
-// The last attempt fails instead.
+// After the last failure the job fails instead.
 type HandBack struct {
 	Attempt int
 	Cause   string

@@ -144,9 +144,9 @@ func (s State) stage() settlement.Stage {
 	return settlement.StageQueued
 }
 
-// requeue opens the next attempt, or ends the job after the last.
+// requeue opens the next attempt, or ends the job after the last failure.
 func (s State) requeue(cause string, at time.Time) []domain.Event {
-	if s.Attempt >= AttemptsMax {
+	if cause != CauseHandedBack && s.Failures+1 >= FailuresMax {
 		return []domain.Event{s.failed(false, cause, at)}
 	}
 	return []domain.Event{Requeued{s.Request.Generation, s.Attempt + 1, cause, at}}

@@ -89,11 +89,12 @@ func TestEnds(t *testing.T) {
 	t.Parallel()
 	gen, at := request().Generation, request().Deadline
 	claimed := generation.Claimed{Generation: gen, Attempt: 1, Worker: "w", LeaseUntil: at}
-	last := generation.Requeued{Generation: gen, Attempt: generation.AttemptsMax}
+	second := generation.Requeued{Generation: gen, Attempt: 2, Cause: generation.CauseLeaseExpired}
+	last := generation.Requeued{Generation: gen, Attempt: 3, Cause: generation.CauseLeaseExpired}
 	failed := generation.Failed{Generation: gen, Attempt: 1, Cause: "engine", Stage: settlement.StageRunning, At: at}
 	blocked, exhausted := failed, failed
 	blocked.Blocked = true
-	exhausted.Attempt, exhausted.Cause = generation.AttemptsMax, generation.CauseLeaseExpired
+	exhausted.Attempt, exhausted.Cause = 3, generation.CauseLeaseExpired
 	tests := []struct {
 		name     string
 		given    []domain.Event
@@ -106,7 +107,7 @@ func TestEnds(t *testing.T) {
 			failed, settlement.Failed, settlement.StageRunning},
 		{"blocked", []domain.Event{claimed}, generation.Fail{Attempt: 1, Blocked: true, Cause: "engine", At: at},
 			blocked, settlement.Blocked, settlement.StageRunning},
-		{"exhausted", []domain.Event{last, claimed}, generation.EndLease{At: at},
+		{"exhausted", []domain.Event{second, last, claimed}, generation.EndLease{At: at},
 			exhausted, settlement.Failed, settlement.StageRunning},
 		{"cancelled before it ran", nil, generation.Cancel{At: at},
 			generation.Cancelled{Generation: gen, Attempt: 1, Stage: settlement.StageQueued, At: at},

@@ -44,7 +44,9 @@ type laws struct {
 	now     time.Time
 	status  generation.Status
 	attempt int
-	lease   time.Time
+	// failures are the attempts that were not handed back.
+	failures int
+	lease    time.Time
 }
 
 func TestLaws(t *testing.T) {
@@ -65,8 +67,9 @@ func TestLaws(t *testing.T) {
 			"extend":  l.extend,
 			"hand back": func(t *rapid.T) {
 				attempt := l.anyAttempt(t)
-				l.When(generation.HandBack{Attempt: attempt, Cause: generation.CauseHandedBack, At: l.now})
-				l.fenced(attempt, l.requeue)
+				cause := rapid.SampledFrom([]string{generation.CauseHandedBack, "out_of_memory"}).Draw(t, "cause")
+				l.When(generation.HandBack{Attempt: attempt, Cause: cause, At: l.now})
+				l.fenced(attempt, func() { l.requeue(cause != generation.CauseHandedBack) })
 			},
 			"end lease": l.endLease,
 			"complete":  l.complete,
@@ -124,9 +127,12 @@ func (l *laws) end(status generation.Status) {
 	l.status, l.lease = status, time.Time{}
 }
 
-func (l *laws) requeue() {
+func (l *laws) requeue(failed bool) {
 	l.Refused("")
-	if l.attempt == 3 {
+	if failed {
+		l.failures++
+	}
+	if l.failures == 3 {
 		l.end(generation.StatusFailed)
 		return
 	}
@@ -171,7 +177,7 @@ func (l *laws) endLease(*rapid.T) {
 			l.Then()
 			return
 		}
-		l.requeue()
+		l.requeue(true)
 	})
 }
 
@@ -217,7 +223,7 @@ func (l *laws) check(t *rapid.T) {
 	s := l.State()
 	require.Equal(t, l.status, s.Status)
 	require.Equal(t, l.attempt, s.Attempt)
-	require.LessOrEqual(t, s.Attempt, generation.AttemptsMax)
+	require.Less(t, s.Failures, generation.FailuresMax)
 	require.Equal(t, l.lease, s.LeaseUntil)
 
 	ends, attempt := 0, 1

@@ -8,8 +8,9 @@ import (
 	"github.com/pingvas/pingvas/domain/settlement"
 )
 
-// AttemptsMax is how often a job is tried.
-const AttemptsMax = 3
+// FailuresMax is how many attempts may fail: with the last of them the job fails. An attempt that a worker hands back,
+// because its machine is taken away, is no failure.
+const FailuresMax = 3
 
 // Status is where a generation stands.
 type Status string
@@ -33,6 +34,7 @@ type State struct {
 	Request    Requested // zero until requested
 	Status     Status
 	Attempt    int // the one that is open or running, from 1
+	Failures   int // attempts that failed
 	Worker     string
 	LeaseUntil time.Time
 	Images     []Image
@@ -78,6 +80,9 @@ func Evolve(s State, e domain.Event) State {
 		s.LeaseUntil = e.LeaseUntil
 		return s
 	case Requeued:
+		if e.Cause != CauseHandedBack {
+			s.Failures++
+		}
 		s.Status, s.Attempt, s.Worker, s.LeaseUntil = StatusQueued, e.Attempt, "", time.Time{}
 		return s
 	case Completed:
@@ -107,8 +112,8 @@ func Check(s State) error {
 	switch {
 	case !s.Exists():
 		return nil
-	case s.Attempt < 1 || s.Attempt > AttemptsMax:
-		return fmt.Errorf("attempt %d of %d", s.Attempt, AttemptsMax)
+	case s.Attempt < 1 || s.Failures >= FailuresMax || s.Failures >= s.Attempt:
+		return fmt.Errorf("attempt %d after %d failures", s.Attempt, s.Failures)
 	case (s.Status == StatusRunning) != (s.Worker != ""):
 		return fmt.Errorf("%s with worker %q", s.Status, s.Worker)
 	case (s.Status == StatusSucceeded) != (len(s.Images) > 0):
