@@ -143,12 +143,13 @@ func TestCheckFindsBrokenStates(t *testing.T) {
 	require.NoError(t, generation.Check(good))
 	require.NoError(t, generation.Check(generation.Initial()))
 	tests := map[string]func(*generation.State){
-		"attempt 0 of 3":          func(s *generation.State) { s.Attempt = 0 },
-		"attempt 4 of 3":          func(s *generation.State) { s.Attempt = 4 },
-		`running with worker ""`:  func(s *generation.State) { s.Status = generation.StatusRunning },
-		`queued with worker "w"`:  func(s *generation.State) { s.Worker = "w" },
-		"queued with 1 images":    func(s *generation.State) { s.Images = images(1) },
-		"succeeded with 0 images": func(s *generation.State) { s.Status = generation.StatusSucceeded },
+		"attempt 0 after 0 failures": func(s *generation.State) { s.Attempt = 0 },
+		"attempt 1 after 1 failures": func(s *generation.State) { s.Failures = 1 },
+		"attempt 9 after 3 failures": func(s *generation.State) { s.Attempt, s.Failures = 9, 3 },
+		`running with worker ""`:     func(s *generation.State) { s.Status = generation.StatusRunning },
+		`queued with worker "w"`:     func(s *generation.State) { s.Worker = "w" },
+		"queued with 1 images":       func(s *generation.State) { s.Images = images(1) },
+		"succeeded with 0 images":    func(s *generation.State) { s.Status = generation.StatusSucceeded },
 		"4 images of 3": func(s *generation.State) {
 			s.Status, s.Images = generation.StatusSucceeded, images(4)
 		},
