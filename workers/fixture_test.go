@@ -37,9 +37,10 @@ import (
 	"github.com/pingvas/pingvas/workers/settle"
 )
 
+const customer domain.AccountID = "acc_00000000000000000000000001"
+
 const (
-	customer domain.AccountID = "acc_00000000000000000000000001"
-	token                     = "worker-token-of-this-test"
+	token = "worker-token-of-this-test"
 	// waitMax is far above what any step takes; it only turns a hang into a failure.
 	waitMax = 30 * time.Second
 	tick    = 10 * time.Millisecond

@@ -77,8 +77,8 @@ func failed(f generation.Failure) generation.Result {
 	return r
 }
 
-// handle returns the handler's error and what was observed.
-func handle(t *testing.T, l *ledger, payload any) (error, settle.Outcome) {
+// handle returns what was observed and the handler's error.
+func handle(t *testing.T, l *ledger, payload any) (settle.Outcome, error) {
 	t.Helper()
 	var seen settle.Outcome
 	s, err := settle.New(settle.Config{Ledger: l, Now: noon, Observe: func(o settle.Outcome) { seen = o }})
@@ -86,7 +86,7 @@ func handle(t *testing.T, l *ledger, payload any) (error, settle.Outcome) {
 	text, err := json.Marshal(payload)
 	require.NoError(t, err)
 	err = s.Handle(t.Context(), message.NewMessage("id", text))
-	return err, seen
+	return seen, err
 }
 
 func TestEachResultBecomesItsCommand(t *testing.T) {
@@ -109,7 +109,7 @@ func TestEachResultBecomesItsCommand(t *testing.T) {
 		},
 	} {
 		l := &ledger{}
-		err, outcome := handle(t, l, c.result)
+		outcome, err := handle(t, l, c.result)
 		require.NoError(t, err)
 		require.Equal(t, c.outcome, outcome)
 		require.Equal(t, c.told, l.told)
@@ -121,16 +121,16 @@ func TestOnlyTheLedgersAnswerAcknowledges(t *testing.T) {
 	t.Parallel()
 	for _, code := range []domain.Code{domain.CodeStaleAttempt, domain.CodeAlreadyEnded, domain.CodeNotFound} {
 		refused := domain.Errorf(code, "no")
-		err, outcome := handle(t, &ledger{err: refused}, completed())
+		outcome, err := handle(t, &ledger{err: refused}, completed())
 		require.NoError(t, err)
 		require.Equal(t, settle.OutcomeStale, outcome)
 	}
-	err, outcome := handle(t, &ledger{ownerErr: domain.Errorf(domain.CodeNotFound, "no")}, completed())
+	outcome, err := handle(t, &ledger{ownerErr: domain.Errorf(domain.CodeNotFound, "no")}, completed())
 	require.NoError(t, err)
 	require.Equal(t, settle.OutcomeStale, outcome)
 	for _, trouble := range []error{errors.New("away"), domain.Errorf(domain.CodeStaleVersion, "busy")} {
 		for _, l := range []*ledger{{err: trouble}, {ownerErr: trouble}} {
-			err, outcome := handle(t, l, completed())
+			outcome, err := handle(t, l, completed())
 			require.ErrorIs(t, err, trouble)
 			require.NotContains(t, err.Error(), "cannot be handled")
 			require.Empty(t, outcome)
@@ -173,12 +173,12 @@ func TestWhatNoWorkerCanHaveMeantIsPoison(t *testing.T) {
 		"short digest":        image(func(i *generation.Image) { i.SHA256 = "ab" }),
 	} {
 		l := &ledger{}
-		err, outcome := handle(t, l, payload)
+		outcome, err := handle(t, l, payload)
 		require.ErrorContains(t, err, "cannot be handled", name)
 		require.Equal(t, settle.OutcomeInvalid, outcome, name)
 		require.Nil(t, l.told, name)
 	}
-	err, outcome := handle(t, &ledger{err: domain.Errorf(domain.CodeInvalid, "3 of 2 images")}, completed())
+	outcome, err := handle(t, &ledger{err: domain.Errorf(domain.CodeInvalid, "3 of 2 images")}, completed())
 	require.ErrorContains(t, err, "cannot be handled")
 	require.Equal(t, settle.OutcomeInvalid, outcome)
 }
