@@ -24,7 +24,7 @@ var errBroken = errors.New("broken")
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	_, err := queries.New(queries.Config{CursorKey: []byte("short")})
-	for _, missing := range []string{"pool", "ledger", "engine", "5 bytes"} {
+	for _, missing := range []string{"pool", "ledger", "5 bytes"} {
 		require.ErrorContains(t, err, missing)
 	}
 }
