@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pingvas/pingvas/domain"
@@ -13,7 +14,7 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// loadPage is how many events of a stream are read at once.
+// loadPage is how many events of all streams of a decision are read at once.
 const loadPage = 1000
 
 // work is one decision: the states of the streams it may use, and the events it causes.
@@ -79,38 +80,23 @@ func (l *Ledger) load(ctx context.Context, c Caller, command string, streams []s
 		w.name(name)
 	}
 	shard := eventstore.ShardOf(c.Account, l.store.Shards())
-	for len(after) > 0 {
+	for {
 		page, err := l.store.ReadStreams(ctx, shard, after, loadPage)
 		if err != nil {
 			return nil, fmt.Errorf("load the streams of %s: %w", command, err)
 		}
-		read := map[string]int{}
 		for _, e := range page {
-			read[e.Stream]++
 			if err := l.fold(ctx, w, e); err != nil {
 				return nil, err
 			}
+			i := slices.IndexFunc(after, func(s eventstore.StreamVersion) bool { return s.Stream == e.Stream })
+			after[i].Version = e.Version
 		}
-		after = unread(after, page, read)
-	}
-	return w, nil
-}
-
-// unread returns the streams of which a whole page came back, so there may be more.
-func unread(
-	after []eventstore.StreamVersion, page []eventstore.Envelope, read map[string]int,
-) []eventstore.StreamVersion {
-	last := map[string]int64{}
-	for _, e := range page {
-		last[e.Stream] = e.Version
-	}
-	var more []eventstore.StreamVersion
-	for _, s := range after {
-		if read[s.Stream] == loadPage {
-			more = append(more, eventstore.StreamVersion{Stream: s.Stream, Version: last[s.Stream]})
+		// The page is filled stream by stream, so one that is full says nothing about the streams that it lacks.
+		if len(page) < loadPage {
+			return w, nil
 		}
 	}
-	return more
 }
 
 func (w *work) name(stream string) {

@@ -27,8 +27,8 @@ type Store interface {
 	// With an error the caller does not know whether anything was recorded; asking again is safe, since either the
 	// versions or the idempotency keys will show it.
 	Append(ctx context.Context, shard int, units []Unit) ([]Result, error)
-	// ReadStreams returns up to limit events after the given version of each stream, ordered by stream, then version.
-	// A stream without events contributes none.
+	// ReadStreams returns the events after the given version of each stream, ordered by stream, then version, and up to
+	// limit of them in all: only an answer with fewer holds everything of every stream.
 	ReadStreams(ctx context.Context, shard int, after []StreamVersion, limit int) ([]Envelope, error)
 	// ReadShard returns up to limit events after a position, in order.
 	ReadShard(ctx context.Context, shard int, after int64, limit int) ([]Envelope, error)

@@ -94,6 +94,9 @@ func (r *Runner) move(ctx context.Context, s *shard, to int64, do func(pgx.Tx) e
 		if tag.RowsAffected() == 0 {
 			return ErrFenced
 		}
+		if err := r.checkSink(ctx, tx); err != nil {
+			return err
+		}
 		err = do(tx)
 		if err != nil && tx.Conn().IsClosed() {
 			return &TransientError{Err: err}
@@ -106,6 +109,28 @@ func (r *Runner) move(ctx context.Context, s *shard, to int64, do func(pgx.Tx) e
 	s.pos.Store(to)
 	r.cfg.Signal.broadcast()
 	r.cfg.Observer.Applied(p.Name(), s.id, int(to-from))
+	return nil
+}
+
+// checkSink returns an error if the rows of the view do not belong to this runner's sink any more: another process has
+// begun the view anew in a sink of its own, or this one was lost. Two sinks that share a checkpoint would each miss
+// what the other got. The next start begins the view anew.
+func (r *Runner) checkSink(ctx context.Context, tx pgx.Tx) error {
+	s, ok := r.cfg.Projection.(Sink)
+	if !ok {
+		return nil
+	}
+	id, err := s.SinkID(ctx)
+	if err != nil {
+		return &TransientError{Err: fmt.Errorf("identify the sink: %w", err)}
+	}
+	known, err := lookUp(ctx, tx, s)
+	if err != nil {
+		return err
+	}
+	if known == nil || known.sinkID != id {
+		return &TransientError{Err: errors.New("the view belongs to another sink than this process has")}
+	}
 	return nil
 }
 

@@ -16,6 +16,11 @@
 // and observed, and the event is tried again, so a repaired program goes on by itself. Otherwise the event is parked as
 // a dead letter and the shard goes on.
 //
+// # Sinks
+//
+// A view with a sink belongs to one sink at a time, that of the process that was started last: it begins the view anew,
+// and the runners of other processes stand still from then on, which is observed.
+//
 // # Where the rows are
 //
 // A view has a Postgres schema of its own, named after it and its version, e.g. balance_v1. Its DDL and its statements

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -11,8 +12,12 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// verifySuffix is that of the schema into which a view is replayed.
-const verifySuffix = "_verify"
+const (
+	// verifySuffix is that of the schema into which a view is replayed.
+	verifySuffix = "_verify"
+	// unlockTimeout bounds the release of the lock; after it the connection is closed, which releases it too.
+	unlockTimeout = 2 * time.Second
+)
 
 // Verification compares one shard of a view with its replay.
 type Verification struct {
@@ -88,9 +93,11 @@ func (v *Verifier) lock(ctx context.Context, name string) (unlock func(), err er
 		return nil, err
 	}
 	return func() {
-		if _, err := conn.Exec(context.WithoutCancel(ctx), sqlUnlockVerify, name); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		if _, err := conn.Exec(ctx, sqlUnlockVerify, name); err != nil {
 			// The lock goes with the connection.
-			_ = conn.Conn().Close(context.WithoutCancel(ctx))
+			_ = conn.Conn().Close(ctx)
 		}
 		conn.Release()
 	}, nil

@@ -1,7 +1,6 @@
 package queries
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -30,12 +29,6 @@ const (
 	LimitDefault = 50
 	LimitMax     = 200
 )
-
-// Ledger tells how far the record goes.
-type Ledger interface {
-	Shards() int
-	Heads(ctx context.Context) ([]eventstore.Head, error)
-}
 
 // Config is what New needs.
 type Config struct {

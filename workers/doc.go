@@ -1,5 +1,6 @@
 // Package workers holds what the long-running parts behind the ledger share: the router that hands messages to their
-// handlers, and the reading of compacted topics. The workers themselves are the packages below it.
+// handlers, the reading of compacted topics, and a pause that ends with its context. The workers themselves are the
+// packages below it.
 //
 // # What the router does with an error
 //

@@ -100,9 +100,11 @@ func (e *Engine) create() error {
 		}
 	}
 	config := map[string]any{"bolt_timeout": lockTimeout}
-	if e.index, err = bleve.NewUsing(path, m, scorch.Name, scorch.Name, config); err != nil {
-		return fmt.Errorf("create the search index: %w", err)
+	index, err := bleve.NewUsing(path, m, scorch.Name, scorch.Name, config)
+	if err != nil {
+		return fmt.Errorf("create the search index: %w", err) // the old one stays: closed, it answers with errors
 	}
+	e.index = index
 	if err := e.index.SetInternal(keyID, []byte(rand.Text())); err != nil {
 		return fmt.Errorf("name the search index: %w", err)
 	}

@@ -51,7 +51,7 @@ func (s *Subscriber) runGroup(ctx context.Context, topic string, out chan<- *mes
 			log.Info("kafka group joined", "generation", gen.ID, "partitions", len(gen.Assignments[topic]))
 			ended = s.startGeneration(ctx, gen, topic, out)
 		case ctx.Err() != nil:
-			settle(group, ended)
+			awaitJoin(group, ended)
 			return
 		case errors.Is(err, kafkago.ErrGroupClosed):
 			return
@@ -61,10 +61,10 @@ func (s *Subscriber) runGroup(ctx context.Context, topic string, out chan<- *mes
 	}
 }
 
-// settle waits until a join that is under way is over. kafka-go forgets to leave the group when it is closed right
+// awaitJoin waits until a join that is under way is over. kafka-go forgets to leave the group when it is closed right
 // after a join failed because of yet another rebalance, and then all others wait for the ghost until the rebalance
 // timeout. ended is nil or belongs to the newest generation.
-func settle(group *kafkago.ConsumerGroup, ended <-chan struct{}) {
+func awaitJoin(group *kafkago.ConsumerGroup, ended <-chan struct{}) {
 	if ended != nil {
 		select {
 		case <-ended:

@@ -52,7 +52,7 @@ func claimHome(ctx context.Context, cfg Config) (*home, error) {
 	if err := h.lock(); err != nil {
 		return nil, err
 	}
-	if err := h.settle(ctx, cfg); err != nil {
+	if err := h.locate(ctx, cfg); err != nil {
 		h.release()
 		return nil, err
 	}
@@ -77,8 +77,8 @@ func (h *home) lock() error {
 	return nil
 }
 
-// settle decides whether the cluster lies in the data folder or elsewhere, and who owns it.
-func (h *home) settle(ctx context.Context, cfg Config) error {
+// locate decides whether the cluster lies in the data folder or elsewhere, and who owns it.
+func (h *home) locate(ctx context.Context, cfg Config) error {
 	moved, err := os.ReadFile(filepath.Join(h.dir, locationFile))
 	if err == nil {
 		return h.moveTo(strings.TrimSpace(string(moved)))

@@ -22,9 +22,6 @@ const (
 	// MaxImages bounds the images of one job.
 	MaxImages = 16
 
-	// DefaultPace makes a picture of 1024x1024 and 30 steps take about 2.5 s where the computer could be faster.
-	DefaultPace = 80 * time.Millisecond
-
 	operation = "text_to_image"
 )
 

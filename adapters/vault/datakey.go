@@ -5,7 +5,10 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"errors"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -30,18 +33,14 @@ func (v *Vault) Key(ctx context.Context, account domain.AccountID) ([]byte, erro
 	if key, ok := v.data.Get(account); ok {
 		return key, nil
 	}
-	fresh := make([]byte, eventstore.DataKeyBytes)
-	if _, err := rand.Read(fresh); err != nil {
-		return nil, fmt.Errorf("draw a data key: %w", err)
+	wrapped, err := v.stored(ctx, account)
+	if errors.Is(err, pgx.ErrNoRows) {
+		if err := v.makeKey(ctx, account); err != nil {
+			return nil, err
+		}
+		wrapped, err = v.stored(ctx, account)
 	}
-	wrapped, err := v.wrapKey(account, fresh)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := v.pool.Exec(ctx, insertDataKey, account, wrapped); err != nil {
-		return nil, fmt.Errorf("store a data key: %w", err)
-	}
-	if err := v.pool.QueryRow(ctx, selectDataKey, account).Scan(&wrapped); err != nil {
 		return nil, fmt.Errorf("read a data key: %w", err)
 	}
 	if wrapped == nil {
@@ -53,6 +52,28 @@ func (v *Vault) Key(ctx context.Context, account domain.AccountID) ([]byte, erro
 	}
 	v.data.Add(account, key)
 	return key, nil
+}
+
+// stored returns the account's wrapped key, nil if it was erased, or pgx.ErrNoRows if there was never one.
+func (v *Vault) stored(ctx context.Context, account domain.AccountID) (wrapped []byte, err error) {
+	err = v.pool.QueryRow(ctx, selectDataKey, account).Scan(&wrapped)
+	return wrapped, err
+}
+
+// makeKey stores a fresh key, unless another process was faster.
+func (v *Vault) makeKey(ctx context.Context, account domain.AccountID) error {
+	fresh := make([]byte, eventstore.DataKeyBytes)
+	if _, err := rand.Read(fresh); err != nil {
+		return fmt.Errorf("draw a data key: %w", err)
+	}
+	wrapped, err := v.wrapKey(account, fresh)
+	if err != nil {
+		return err
+	}
+	if _, err := v.pool.Exec(ctx, insertDataKey, account, wrapped); err != nil {
+		return fmt.Errorf("store a data key: %w", err)
+	}
+	return nil
 }
 
 // Erase forgets the account's data key for ever.

@@ -222,3 +222,10 @@ func TestWrongHistoryIsFound(t *testing.T) {
 		})
 	}
 }
+
+func TestAnEventInAnotherAccountsStreamIsFound(t *testing.T) {
+	t.Parallel()
+	report := verify(t, history(), at(4, func(e *eventstore.Envelope) { e.Stream += "0" }))
+	require.Contains(t, fmt.Sprint(report.Findings), "0:4 account.credits_settled.v1 of "+string(owner)+
+		": it stands in the stream of another account")
+}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/account"
@@ -65,9 +66,11 @@ func (b *books) see(owner domain.AccountID, stream string, e domain.Event) (wron
 		wrong = append(wrong, b.post(p)...)
 	}
 	wrong = append(wrong, b.reserve(e)...)
-	switch stream {
-	case eventstore.AccountStream(owner):
+	switch {
+	case stream == eventstore.AccountStream(owner):
 		return append(wrong, b.foldAccount(stream, e)...)
+	case strings.HasPrefix(stream, eventstore.AccountStream("")):
+		return append(wrong, "it stands in the stream of another account")
 	default:
 		return append(wrong, b.foldGeneration(stream, e)...)
 	}

@@ -23,7 +23,7 @@ type topic struct {
 	reader  *kafka.PartitionReader
 }
 
-func newTopic(t *testing.T) topic {
+func newTopic(t testing.TB) topic {
 	t.Helper()
 	broker, err := kfake.New(kfake.Config{Logger: quiet()})
 	require.NoError(t, err)

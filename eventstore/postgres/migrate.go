@@ -41,7 +41,7 @@ func Migrate(ctx context.Context, url string, shards int) error {
 	}
 	cfg, err := pgxpool.ParseConfig(url) // unlike pgx's own, it takes a URL with settings of the pool
 	if err != nil {
-		return fmt.Errorf("migrate the ledger: %w", err)
+		return errors.New("migrate the ledger: its URL cannot be read") // the driver's text may hold the password
 	}
 	db := stdlib.OpenDB(*cfg.ConnConfig)
 	defer db.Close()

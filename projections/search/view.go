@@ -14,9 +14,6 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// Schema is the Postgres schema of the view.
-const Schema = "search_v1"
-
 //go:embed schema.sql
 var ddl string
 

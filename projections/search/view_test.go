@@ -67,6 +67,28 @@ func TestALostIndexIsBuiltAgain(t *testing.T) {
 	rowsAreIndexed(t, cfg, engine)
 }
 
+// In a rolling restart a second process comes with an index of its own. It takes the view over, and the first one
+// stands aside: if both went on, each index would miss what the other got.
+func TestTheViewFollowsOneIndexOnly(t *testing.T) {
+	t.Parallel()
+	first, second := &searchtest.Memory{}, &searchtest.Memory{}
+	cfg, h := config(t, first)
+	stopFirst := projectiontest.Live(t, cfg)
+	projectiontest.WaitAll(t, cfg)
+	second.Lose()
+	second.Lose() // so that its id is not that of the first
+	other := cfg
+	other.Projection = search.New(second)
+	stopSecond := projectiontest.Live(t, other)
+	for range 20 {
+		h.Play(20)
+		projectiontest.WaitAll(t, other)
+	}
+	stopSecond()
+	stopFirst()
+	rowsAreIndexed(t, other, second)
+}
+
 func TestAnotherDatabaseClearsTheIndex(t *testing.T) {
 	t.Parallel()
 	engine := &searchtest.Memory{}

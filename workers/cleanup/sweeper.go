@@ -24,36 +24,6 @@ const (
 // actor is who the ledger says has swept.
 const actor = "system"
 
-// DueJob is a job that time has moved on.
-type DueJob struct {
-	Generation domain.GenerationID
-	Account    domain.AccountID
-}
-
-// Due is what time has ended and nobody has made visible yet, oldest first.
-type Due struct {
-	Leases    []DueJob           // running jobs whose lease has run out
-	Deadlines []DueJob           // open jobs past their deadline
-	Accounts  []domain.AccountID // accounts with grants or reservations that have run out
-}
-
-// Schedule is a view of what is due.
-type Schedule interface {
-	// Due returns a bounded part of what is due at a time.
-	Due(ctx context.Context, now time.Time) (Due, error)
-}
-
-// Ledger makes it visible. All of these change nothing if nothing is due. *commands.Ledger is one.
-type Ledger interface {
-	EndLease(
-		ctx context.Context, c commands.Caller, id domain.GenerationID, at time.Time,
-	) (commands.Receipt[commands.Ended], error)
-	ExpireGeneration(
-		ctx context.Context, c commands.Caller, id domain.GenerationID, at time.Time,
-	) (commands.Receipt[commands.Ended], error)
-	ExpireDue(ctx context.Context, c commands.Caller, at time.Time) (commands.Receipt[int], error)
-}
-
 // Swept is what one round has done, for metrics.
 type Swept struct{ Leases, Deadlines, Accounts, Failed int }
 
@@ -198,14 +168,16 @@ func (s *Sweeper) awake(tasks []task) []task {
 }
 
 func (s *Sweeper) do(ctx context.Context, t task, swept *Swept) {
-	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	bounded, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	err := t.run(ctx, t.caller)
-	switch domain.CodeOf(err) {
-	case "":
+	err := t.run(bounded, t.caller)
+	switch code := domain.CodeOf(err); {
+	case err == nil:
 		*t.count++
-	case domain.CodeAlreadyEnded, domain.CodeNotFound:
+	case code == domain.CodeAlreadyEnded, code == domain.CodeNotFound:
 		// The view was late.
+	case ctx.Err() != nil:
+		// The sweeper was told to stop, which is no failure of the sweep.
 	default:
 		swept.Failed++
 		s.cfg.Log.Error("a sweep failed, it is tried again", slog.String("of", t.key), slog.Any("error", err))

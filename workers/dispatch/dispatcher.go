@@ -102,7 +102,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			wait = retryFirst
 		}
 		d.cfg.Log.Error("the dispatcher starts anew", slog.Duration("retry_in", wait), slog.Any("error", err))
-		if !pause(ctx, wait) {
+		if !workers.Pause(ctx, wait) {
 			return nil
 		}
 		wait = min(2*wait, retryMax)
@@ -171,7 +171,7 @@ func (d *Dispatcher) poll(ctx context.Context) error {
 				return err
 			}
 		}
-		if !pause(ctx, pollEvery) {
+		if !workers.Pause(ctx, pollEvery) {
 			return nil
 		}
 	}
@@ -184,6 +184,9 @@ func (d *Dispatcher) catchUp(ctx context.Context, s *shard, head int64) error {
 		batch, err := d.cfg.Ledger.ReadShard(ctx, s.id, s.pos, page)
 		if err != nil {
 			return err
+		}
+		if len(batch) == 0 {
+			return fmt.Errorf("the ledger has nothing after %d:%d, though its head is %d", s.id, s.pos, head)
 		}
 		if err := d.apply(s, batch); err != nil {
 			return err
@@ -206,7 +209,7 @@ func (d *Dispatcher) follow(ctx context.Context, fail context.CancelCauseFunc) {
 			return
 		}
 		d.cfg.Log.Warn("the feed of the dispatcher ended; polling goes on", slog.Any("error", err))
-		if !pause(ctx, wait) {
+		if !workers.Pause(ctx, wait) {
 			return
 		}
 	}
@@ -254,7 +257,7 @@ func (d *Dispatcher) apply(s *shard, batch []eventstore.Envelope) error {
 
 // refresh offers the open jobs of a shard again from time to time.
 func (d *Dispatcher) refresh(ctx context.Context, s *shard) error {
-	for pause(ctx, refreshEvery) {
+	for workers.Pause(ctx, refreshEvery) {
 		s.mu.Lock()
 		err := d.publish(offers(s.state.Open()))
 		s.mu.Unlock()
@@ -263,16 +266,4 @@ func (d *Dispatcher) refresh(ctx context.Context, s *shard) error {
 		}
 	}
 	return nil
-}
-
-// pause waits and reports whether the time passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

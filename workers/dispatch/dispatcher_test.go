@@ -184,6 +184,20 @@ func requested(id domain.GenerationID, pool string) generation.Requested {
 	}
 }
 
+// A replica may show a head before the events up to it. Asking again without a pause would never end.
+func TestAHeadWithoutItsEventsIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.head = 1
+		defer w.run(t, nil)()
+		time.Sleep(time.Second)
+		w.add(t, requested("g1", "gpu"))
+		time.Sleep(time.Minute)
+		require.Equal(t, map[string]int{"g1": 1}, w.offered(t))
+	})
+}
+
 func TestTheFeedIsFollowedAndItsGapsAreFilledByPolling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -139,7 +139,7 @@ func (a *attempt) publish(held context.Context, r generation.Result) bool {
 		} else {
 			a.log.Error("a result was not published", slog.Duration("retry_in", wait), slog.Any("error", err))
 		}
-		if !pause(held, wait) {
+		if !workers.Pause(held, wait) {
 			return false
 		}
 	}
@@ -159,7 +159,7 @@ func (a *attempt) abandon(held context.Context) Outcome {
 			return OutcomeHandedBack
 		case over(err):
 			return OutcomeLost
-		case !pause(ctx, handBackRetry):
+		case !workers.Pause(ctx, handBackRetry):
 			a.log.Error("a job was not handed back, its lease must run out", slog.Any("error", err))
 			return OutcomeLost
 		}
@@ -169,7 +169,7 @@ func (a *attempt) abandon(held context.Context) Outcome {
 // keepLease extends the lease until the job is let go of, and lets go of it when the lease is lost.
 func (a *attempt) keepLease(held context.Context) {
 	until := a.job.LeaseUntil
-	for wait := time.Until(until) / leaseShare; pause(held, wait); {
+	for wait := time.Until(until) / leaseShare; workers.Pause(held, wait); {
 		next, err := a.w.cfg.Claims.Extend(held, a.job.Fence)
 		switch {
 		case err == nil:
@@ -206,7 +206,7 @@ func (a *attempt) heedDrain(held, draining context.Context) {
 	case <-draining.Done():
 	}
 	if a.remaining() <= a.w.cfg.Grace {
-		pause(held, a.w.cfg.Grace)
+		workers.Pause(held, a.w.cfg.Grace)
 	}
 	a.letGo(errDrained)
 }

@@ -39,9 +39,9 @@ func (h *History) Take(o generation.Offer, at time.Time) {
 	}
 }
 
-// Settle brings the tiers up to the present: what a tier without open jobs did not use is not saved up, and what
+// CatchUp brings the tiers up to the present: what a tier without open jobs did not use is not saved up, and what
 // other workers took before this one could is saved up within a bound.
-func (h *History) Settle(offers []generation.Offer) {
+func (h *History) CatchUp(offers []generation.Offer) {
 	if h.served == nil {
 		*h = h.clone()
 	}

@@ -42,7 +42,7 @@ func (q *queue) add(tier domain.Tier, account string) generation.Offer {
 
 // take does the next job.
 func (q *queue) take() generation.Offer {
-	q.history.Settle(q.open)
+	q.history.CatchUp(q.open)
 	next := generate.Order(generate.Scene{Offers: q.open, Now: q.now, Limit: 1}, q.history)[0]
 	q.history.Take(next, q.now)
 	q.open = slices.DeleteFunc(q.open, func(o generation.Offer) bool { return o.Generation == next.Generation })

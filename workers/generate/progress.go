@@ -69,7 +69,7 @@ func (m *meter) publish(ctx context.Context, to message.Publisher, failed func(e
 				failed(err)
 			}
 		}
-		if !pause(ctx, progressEvery) {
+		if !workers.Pause(ctx, progressEvery) {
 			return
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/pingvas/pingvas/workers"
 )
 
 // Bounds of one upload.
@@ -36,7 +38,7 @@ func upload(ctx context.Context, client *http.Client, o object) error {
 		if err == nil {
 			return nil
 		}
-		if !again || try == uploadTries || !pause(ctx, wait) {
+		if !again || try == uploadTries || !workers.Pause(ctx, wait) {
 			return err
 		}
 		wait = min(2*wait, uploadRetryMax)
@@ -78,16 +80,4 @@ func withoutURL(err error) error {
 		return u.Err
 	}
 	return err
-}
-
-// pause waits and reports whether the time passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -159,7 +159,7 @@ func (w *Worker) follow(draining context.Context) {
 		}
 		w.book.reset()
 		w.cfg.Log.Error("the list of open jobs is read again", slog.Duration("retry_in", wait), slog.Any("error", err))
-		if !pause(draining, wait) {
+		if !workers.Pause(draining, wait) {
 			return
 		}
 	}
@@ -175,7 +175,7 @@ func (w *Worker) next(draining context.Context) (Assignment, bool) {
 		}
 		if err != nil {
 			w.cfg.Log.Error("no job could be claimed", slog.Duration("retry_in", wait), slog.Any("error", err))
-			if !pause(draining, wait) {
+			if !workers.Pause(draining, wait) {
 				break
 			}
 			wait = min(2*wait, retryMax)
@@ -215,7 +215,7 @@ func (w *Worker) claim(draining context.Context) (Assignment, bool, error) {
 	if len(open) == 0 {
 		return Assignment{}, false, nil
 	}
-	w.history.Settle(open)
+	w.history.CatchUp(open)
 	wanted := Order(Scene{Offers: open, Now: now, Model: loaded, Limit: CandidatesMax}, w.history)
 	bid := Bid{Worker: w.cfg.Worker, Pool: w.cfg.Pool, Candidates: candidates(wanted)}
 	job, ok, err := w.cfg.Claims.Claim(context.WithoutCancel(draining), bid)

@@ -19,20 +19,6 @@ import (
 // Group is the consumer group that shares the results.
 const Group = "pingvas.settle"
 
-// Ledger is the part of commands.Ledger that settling needs.
-type Ledger interface {
-	Owner(ctx context.Context, c commands.Candidate) (domain.AccountID, error)
-	CompleteGeneration(
-		ctx context.Context, c commands.Caller, id domain.GenerationID, in generation.Complete,
-	) (commands.Receipt[commands.Ended], error)
-	FailGeneration(
-		ctx context.Context, c commands.Caller, id domain.GenerationID, in generation.Fail,
-	) (commands.Receipt[commands.Ended], error)
-	HandBackGeneration(
-		ctx context.Context, c commands.Caller, id domain.GenerationID, in generation.HandBack,
-	) (commands.Receipt[commands.Ended], error)
-}
-
 // Outcome is what became of a result, for metrics.
 type Outcome string
 
