@@ -163,6 +163,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 		func() (role, error) { return p.outboxRole(ctx) },
 		func() (role, error) { return p.dispatchRole(q) },
 		p.settleRole,
+		p.systemRole,
 		func() (role, error) { return p.scheduleRole(q) },
 	} {
 		r, err := make()
@@ -171,6 +172,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 		}
 		rest = append(rest, r)
 	}
+	rest = append(rest, d.database)
 	d.stages = [][]role{{worker}, {apiRole(server, listener)}, rest}
 	return p.setupViews(ctx)
 }

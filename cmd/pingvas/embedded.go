@@ -38,7 +38,9 @@ type embedded struct {
 	admin              string
 	s3Access, s3Secret string
 
-	closers []func()
+	// database fails when the private Postgres ends by itself.
+	database role
+	closers  []func()
 }
 
 // startEmbedded locks the data folder and starts Postgres, Kafka and S3 on it.
@@ -91,6 +93,14 @@ func (e *embedded) startPostgres(ctx context.Context, port int, log *slog.Logger
 		return err
 	}
 	e.DatabaseURL = server.URL("postgres")
+	e.database = role{"postgres", func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-server.Done():
+			return errors.New("the private Postgres has ended; its log is in the data folder")
+		}
+	}}
 	e.onClose(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopMax)
 		defer cancel()

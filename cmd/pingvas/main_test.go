@@ -35,7 +35,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 	t.Parallel()
 	for _, command := range [][]string{
 		{}, {"dev"}, {"demo"}, {"api"}, {"outbox"}, {"project"}, {"dispatch"}, {"settle"}, {"schedule"}, {"work"},
-		{"work", "gpu"}, {"migrate"}, {"audit"}, {"audit", "verify"}, {"version"},
+		{"work", "gpu"}, {"work", "system"}, {"migrate"}, {"audit"}, {"audit", "verify"}, {"version"},
 	} {
 		var out, errOut bytes.Buffer
 		require.Zero(t, run(append(command, "--help"), &out, &errOut), "%v: %s", command, errOut.String())

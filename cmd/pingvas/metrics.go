@@ -8,6 +8,9 @@ import (
 
 	"github.com/pingvas/pingvas/eventstore/outbox"
 	"github.com/pingvas/pingvas/projections"
+	"github.com/pingvas/pingvas/workers/cleanup"
+	"github.com/pingvas/pingvas/workers/generate"
+	"github.com/pingvas/pingvas/workers/settle"
 )
 
 // observer turns what runners and the outbox tell into metrics.
@@ -16,6 +19,8 @@ type observer struct {
 	lag                      *prometheus.GaugeVec
 	published, failed        *prometheus.CounterVec
 	backlog, age             *prometheus.GaugeVec
+	attempts                 *prometheus.HistogramVec
+	results, sweeps          *prometheus.CounterVec
 }
 
 var (
@@ -43,7 +48,32 @@ func newObserver(registry prometheus.Registerer) *observer {
 		failed:    counter("outbox_failures_total", "Failed tries to publish.", "shard"),
 		backlog:   gauge("outbox_lag_events", "Events that are not published yet.", "shard"),
 		age:       gauge("outbox_lag_seconds", "Age of the oldest event that is not published yet.", "shard"),
+		attempts:  newAttempts(registry),
+		results:   counter("results_total", "Results of workers by what became of them.", "outcome"),
+		sweeps:    counter("swept_total", "What the sweeper has made visible.", "kind"),
 	}
+}
+
+func newAttempts(registry prometheus.Registerer) *prometheus.HistogramVec {
+	attempts := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "pingvas_attempt_seconds", Help: "Time of attempts at jobs by how they ended.",
+		Buckets: prometheus.ExponentialBuckets(0.5, 2, 12),
+	}, []string{"outcome"})
+	registry.MustRegister(attempts)
+	return attempts
+}
+
+func (o *observer) attempted(outcome generate.Outcome, took time.Duration) {
+	o.attempts.WithLabelValues(string(outcome)).Observe(took.Seconds())
+}
+
+func (o *observer) settled(outcome settle.Outcome) { o.results.WithLabelValues(string(outcome)).Inc() }
+
+func (o *observer) swept(s cleanup.Swept) {
+	o.sweeps.WithLabelValues("lease").Add(float64(s.Leases))
+	o.sweeps.WithLabelValues("deadline").Add(float64(s.Deadlines))
+	o.sweeps.WithLabelValues("account").Add(float64(s.Accounts))
+	o.sweeps.WithLabelValues("failed").Add(float64(s.Failed))
 }
 
 // Applied implements projections.Observer.

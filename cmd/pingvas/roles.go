@@ -145,7 +145,7 @@ func (p *parts) settleRole() (role, error) {
 	if err != nil {
 		return role{}, err
 	}
-	settler, err := settle.New(settle.Config{Ledger: p.ledger, Now: now})
+	settler, err := settle.New(settle.Config{Ledger: p.ledger, Now: now, Observe: p.observer.settled})
 	if err != nil {
 		return role{}, err
 	}
@@ -159,8 +159,30 @@ func (p *parts) settleRole() (role, error) {
 	return role{"settle", router.Run}, nil
 }
 
+// systemRole does the system's own work. It needs Kafka and the picture store, and nothing of the ledger.
+func (p *parts) systemRole() (role, error) {
+	publisher, err := p.newPublisher()
+	if err != nil {
+		return role{}, err
+	}
+	subscriber, err := kafka.NewSubscriber(p.kafka, kafka.SubscriberConfig{Group: cleanup.ObjectsGroup})
+	if err != nil {
+		return role{}, err
+	}
+	router, err := workers.NewRouter(workers.Config{DeadLetters: publisher, Log: p.log})
+	if err != nil {
+		return role{}, err
+	}
+	if err := router.Add(cleanup.RemoveObjects(p.pictures, subscriber)); err != nil {
+		return role{}, err
+	}
+	return role{"work system", router.Run}, nil
+}
+
 func (p *parts) scheduleRole(q *queries.Service) (role, error) {
-	sweeper, err := cleanup.New(cleanup.Config{Schedule: due{q}, Ledger: p.ledger, Now: now, Log: p.log})
+	sweeper, err := cleanup.New(cleanup.Config{
+		Schedule: due{q}, Ledger: p.ledger, Now: now, Observe: p.observer.swept, Log: p.log,
+	})
 	if err != nil {
 		return role{}, err
 	}
@@ -187,7 +209,7 @@ func (p *parts) workerRole(s workerSettings) (role, error) {
 	}
 	w, err := generate.New(generate.Config{
 		Worker: name, Pool: pricing.PoolGPU, Engine: engine, Claims: claims, Offers: broadcast(p.kafka),
-		Publisher: publisher, Slots: s.Slots, Grace: s.Grace, Log: p.log,
+		Publisher: publisher, Slots: s.Slots, Grace: s.Grace, Observe: p.observer.attempted, Log: p.log,
 	})
 	if err != nil {
 		return role{}, err

@@ -169,7 +169,8 @@ func (c *scheduleCmd) Run(ctx context.Context, log *slog.Logger) error {
 
 // workCmd is `pingvas work`.
 type workCmd struct {
-	GPU workGPUCmd `cmd:"" name:"gpu" help:"Make pictures. Needs no database: it claims jobs through the internal API."`
+	System workSystemCmd `cmd:"" help:"Do the system's own work: remove the files of deleted images."`
+	GPU    workGPUCmd    `cmd:"" name:"gpu" help:"Make pictures. Needs no database: it claims jobs through the internal API."`
 }
 
 // workGPUCmd is `pingvas work gpu`.
@@ -188,6 +189,29 @@ func (c *workGPUCmd) Run(ctx context.Context, log *slog.Logger) error {
 			return nil, err
 		}
 		r, err := p.workerRole(c.workerSettings)
+		return [][]role{{r}}, err
+	})
+}
+
+// workSystemCmd is `pingvas work system`.
+type workSystemCmd struct {
+	kafkaSettings
+	pictureSettings
+}
+
+// Run implements the command.
+func (c *workSystemCmd) Run(ctx context.Context, log *slog.Logger) error {
+	if err := check(c.kafkaSettings.errors(), c.pictureSettings.errors()); err != nil {
+		return err
+	}
+	return single(ctx, log, func(p *parts) ([][]role, error) {
+		if err := p.openKafka(ctx, c.kafkaSettings, "work-system"); err != nil {
+			return nil, err
+		}
+		if err := p.openPictures(ctx, c.pictureSettings); err != nil {
+			return nil, err
+		}
+		r, err := p.systemRole()
 		return [][]role{{r}}, err
 	})
 }

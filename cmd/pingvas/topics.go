@@ -30,6 +30,7 @@ func pools() []string { return []string{pricing.PoolGPU} }
 func topics(shards, replicas int) []kafka.TopicSpec {
 	specs := []kafka.TopicSpec{
 		{Name: eventstore.Topic, Partitions: shards, Retention: eventsRetention},
+		{Name: kafka.DeadLetterTopic(eventstore.Topic), Partitions: 1, Retention: kafka.KeepForever},
 		{Name: generation.TopicResults, Partitions: resultsPartitions, Retention: resultsRetention},
 		{Name: kafka.DeadLetterTopic(generation.TopicResults), Partitions: 1, Retention: kafka.KeepForever},
 		{Name: generation.TopicProgress, Partitions: progressPartitions, Retention: progressRetention},
