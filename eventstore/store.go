@@ -56,6 +56,9 @@ type Unit struct {
 	// Events in the order in which they get positions. The versions of each stream follow each other without gaps;
 	// the first must be the stream's next version, else the result is StatusConflict.
 	Events []NewEvent
+	// Reads are streams that the unit was decided on without adding to them. Each must still be at exactly this version,
+	// else the result is StatusConflict: so an answer that changes nothing is no older than one that does.
+	Reads []StreamVersion
 	// Outcomes of the commands that caused the events, or that were refused and caused none.
 	Outcomes []NewOutcome
 }

@@ -77,6 +77,7 @@ type unitCheck struct {
 	accounts         map[domain.AccountID]bool
 	streams          map[string]int // the unit that writes the stream
 	events, outcomes int
+	reads            int
 	bytes            int
 }
 
@@ -86,17 +87,25 @@ func (c *unitCheck) unit(index int, u Unit) error {
 	}
 	c.events += len(u.Events)
 	c.outcomes += len(u.Outcomes)
+	c.reads += len(u.Reads)
 	switch {
 	case ShardOf(u.Account, c.shards) != c.shard:
 		return domain.Errorf(domain.CodeInvalid, "account %s is not of shard %d", u.Account, c.shard)
 	case c.accounts[u.Account]:
 		return domain.Errorf(domain.CodeInvalid, "account %s has two units in one append", u.Account)
-	case len(u.Events)+len(u.Outcomes) == 0:
+	case len(u.Events)+len(u.Outcomes)+len(u.Reads) == 0:
 		return domain.Errorf(domain.CodeInvalid, "the unit of account %s is empty", u.Account)
 	case c.events > EventsMax || c.outcomes > EventsMax:
 		return domain.Errorf(domain.CodeInvalid, "more than %d events or outcomes in one append", EventsMax)
+	case c.reads > EventsMax:
+		return domain.Errorf(domain.CodeInvalid, "more than %d streams read in one append", EventsMax)
 	}
 	c.accounts[u.Account] = true
+	for _, r := range u.Reads {
+		if err := checkName("stream", r.Stream, StreamBytesMax); err != nil {
+			return err
+		}
+	}
 	versions := make(map[string]int64, len(u.Events))
 	for _, e := range u.Events {
 		if err := c.event(index, versions, e); err != nil {

@@ -100,6 +100,11 @@ func (s *shard) status(u eventstore.Unit) eventstore.Status {
 			return eventstore.StatusDuplicate
 		}
 	}
+	for _, r := range u.Reads {
+		if r.Version != int64(len(s.streams[r.Stream])) {
+			return eventstore.StatusConflict
+		}
+	}
 	seen := map[string]bool{}
 	for _, e := range u.Events {
 		if !seen[e.Stream] && e.Version != int64(len(s.streams[e.Stream]))+1 {

@@ -7,7 +7,7 @@ import (
 )
 
 const appendSQL = `SELECT head, statuses
-FROM ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+FROM ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 // Append implements eventstore.Store in one round trip.
 func (s *Store) Append(ctx context.Context, shard int, units []eventstore.Unit) ([]eventstore.Result, error) {
@@ -22,6 +22,7 @@ func (s *Store) Append(ctx context.Context, shard int, units []eventstore.Unit) 
 	var statuses []int16
 	err := s.pool.QueryRow(ctx, appendSQL, shard, len(units),
 		c.unit, c.stream, c.version, c.begins, c.kind, c.data, c.metadata, c.leaf,
+		c.readUnit, c.readStream, c.readVersion,
 		c.outcomeUnit, c.outcomeEvent, c.account, c.key, c.requestHash, c.body).Scan(&head, &statuses)
 	if err != nil {
 		return nil, failed(ctx, "append to the ledger", err)
@@ -56,6 +57,10 @@ type columns struct {
 	metadata [][]byte
 	leaf     [][]byte
 
+	readUnit    []int32
+	readStream  []string
+	readVersion []int64
+
 	outcomeUnit  []int32
 	outcomeEvent []int32
 	account      []string
@@ -65,8 +70,9 @@ type columns struct {
 }
 
 func newColumns(shard int, units []eventstore.Unit) *columns {
-	events, outcomes := 0, 0
+	events, reads, outcomes := 0, 0, 0
 	for _, u := range units {
+		reads += len(u.Reads)
 		events += len(u.Events)
 		outcomes += len(u.Outcomes)
 	}
@@ -74,6 +80,7 @@ func newColumns(shard int, units []eventstore.Unit) *columns {
 		unit: make([]int32, 0, events), stream: make([]string, 0, events), version: make([]int64, 0, events),
 		begins: make([]bool, 0, events), kind: make([]string, 0, events), data: make([][]byte, 0, events),
 		metadata: make([][]byte, 0, events), leaf: make([][]byte, 0, events),
+		readUnit: make([]int32, 0, reads), readStream: make([]string, 0, reads), readVersion: make([]int64, 0, reads),
 		outcomeUnit: make([]int32, 0, outcomes), outcomeEvent: make([]int32, 0, outcomes),
 		account: make([]string, 0, outcomes), key: make([]string, 0, outcomes),
 		requestHash: make([][]byte, 0, outcomes), body: make([][]byte, 0, outcomes),
@@ -84,6 +91,11 @@ func newColumns(shard int, units []eventstore.Unit) *columns {
 		for _, e := range u.Events {
 			c.event(i+1, !begun[e.Stream], e, eventstore.LeafHash(shard, e))
 			begun[e.Stream] = true
+		}
+		for _, r := range u.Reads {
+			c.readUnit = append(c.readUnit, int32(i+1))
+			c.readStream = append(c.readStream, r.Stream)
+			c.readVersion = append(c.readVersion, r.Version)
 		}
 		for _, o := range u.Outcomes {
 			c.outcome(i+1, before, u, o)

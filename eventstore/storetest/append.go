@@ -46,6 +46,32 @@ func testAppendAndRead(t *testing.T, s *suite) {
 	require.Equal(t, events, streams)
 }
 
+// A unit that only read a stream is refused like one that adds to it, once the stream has moved on.
+func testReads(t *testing.T, s *suite) {
+	stream := eventstore.AccountStream(s.a)
+	reads := func(version int64) eventstore.Unit {
+		return eventstore.Unit{Account: s.a, Reads: []eventstore.StreamVersion{{Stream: stream, Version: version}}}
+	}
+	status := func(u eventstore.Unit) eventstore.Status { return mustAppend(t, s.store, s.shard, u)[0].Status }
+	require.Equal(t, eventstore.StatusAppended, status(reads(0)))
+	require.Equal(t, eventstore.StatusConflict, status(reads(1)))
+	mustAppend(t, s.store, s.shard, Unit(s.a, 1, 2))
+	require.Equal(t, appended(2), mustAppend(t, s.store, s.shard, reads(2))[0])
+	require.Equal(t, eventstore.StatusConflict, status(reads(0)))
+	require.Equal(t, eventstore.StatusConflict, status(reads(1)))
+	require.Equal(t, eventstore.StatusConflict, status(reads(3)))
+
+	stale := WithKey(reads(1), "k")
+	require.Equal(t, eventstore.StatusConflict, status(stale))
+	_, ok := outcomeOf(t, s.store, s.a, "k")
+	require.False(t, ok, "the refusal was decided on an old state")
+	stale.Reads[0].Version = 2
+	require.Equal(t, eventstore.StatusAppended, status(stale))
+	stale.Reads[0].Version = 1
+	require.Equal(t, eventstore.StatusDuplicate, status(stale), "who asks again finds the outcome")
+	require.Len(t, ReadAll(t, s.store, s.shard), 2)
+}
+
 func testSeveralStreams(t *testing.T, s *suite) {
 	account, generation := eventstore.AccountStream(s.a), eventstore.GenerationStream(Generation(1))
 	unit := eventstore.Unit{Account: s.a, Events: []eventstore.NewEvent{

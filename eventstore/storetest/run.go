@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(testing.TB) eventstore.Store) {
 		"one of several keys is a duplicate":    testDuplicateAmongKeys,
 		"keys belong to accounts":               testKeysOfAccounts,
 		"outcomes without events":               testOutcomesWithoutEvents,
+		"streams that are only read":            testReads,
 		"positions of outcomes":                 testOutcomePositions,
 		"bytes come back as they were":          testExactBytes,
 		"what was written cannot be changed":    testBuffers,

@@ -72,7 +72,7 @@ ALTER TABLE ledger.shards ENABLE ALWAYS TRIGGER refuse;
 
 -- ledger.append records the units of one call and returns the head before it and one status for each unit:
 -- 1 appended, 2 conflict, 3 duplicate (eventstore.Status). The arrays of e_ hold one element for each event, those of
--- o_ one for each outcome; units and events are counted from 1. e_begins marks the first event of its stream in the
+-- r_ one for each stream that was only read, those of o_ one for each outcome; units and events are counted from 1. e_begins marks the first event of its stream in the
 -- call, o_event is the event that gives the outcome its position, or 0. The caller has checked everything that does
 -- not depend on what is recorded, above all that every account belongs to this shard.
 --
@@ -94,6 +94,7 @@ CREATE FUNCTION ledger.append(
     p_shard smallint, p_units integer,
     e_unit integer[], e_stream text[], e_version bigint[], e_begins boolean[],
     e_type text[], e_data text[], e_metadata text[], e_leaf bytea[],
+    r_unit integer[], r_stream text[], r_version bigint[],
     o_unit integer[], o_event integer[], o_account text[], o_key text[], o_request_hash bytea[], o_body text[],
     OUT head bigint, OUT statuses smallint[]
 ) LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -118,6 +119,14 @@ BEGIN
         FROM unnest(e_unit, e_stream, e_version, e_begins) AS e (unit, stream, version, begins)
         WHERE e.begins AND e.version <> 1 + COALESCE(
             (SELECT max(r.version) FROM ledger.events r WHERE r.shard = p_shard AND r.stream = e.stream), 0)
+    LOOP
+        statuses[v_unit] := 2;
+    END LOOP;
+    FOR v_unit IN
+        SELECT r.unit
+        FROM unnest(r_unit, r_stream, r_version) AS r (unit, stream, version)
+        WHERE r.version <> COALESCE(
+            (SELECT max(e.version) FROM ledger.events e WHERE e.shard = p_shard AND e.stream = r.stream), 0)
     LOOP
         statuses[v_unit] := 2;
     END LOOP;
