@@ -27,8 +27,9 @@ func (c Config) Validate() error {
 
 // Ledger runs the use cases. Its methods are safe for concurrent use.
 type Ledger struct {
-	store eventstore.Store
-	codec *eventstore.Codec
+	store  eventstore.Store
+	codec  *eventstore.Codec
+	shards []*shard
 }
 
 // New returns a Ledger.
@@ -36,7 +37,15 @@ func New(c Config) (*Ledger, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Ledger{store: c.Store, codec: c.Codec}, nil
+	l := &Ledger{store: c.Store, codec: c.Codec, shards: make([]*shard, c.Store.Shards())}
+	for id := range l.shards {
+		l.shards[id] = newShard(l, id)
+	}
+	return l, nil
+}
+
+func (l *Ledger) shardOf(account domain.AccountID) *shard {
+	return l.shards[eventstore.ShardOf(account, len(l.shards))]
 }
 
 // Caller says on whose behalf a command runs.

@@ -37,6 +37,7 @@ func (l *Ledger) OpenAccount(ctx context.Context, c Caller, in OpenAccount) (Rec
 	return run(ctx, l, c, useCase[OpenedAccount]{
 		name:    "open_account",
 		streams: []string{eventstore.AccountStream(c.Account)},
+		fresh:   eventstore.AccountStream(c.Account),
 		decide: func(w *work) (OpenedAccount, error) {
 			out := OpenedAccount{c.Account, plan.Key, plan.Tier, limits, plan.Credits, in.At}
 			err := w.onAccount(account.Open{

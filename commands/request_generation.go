@@ -63,6 +63,7 @@ func (l *Ledger) RequestGeneration(
 	return run(ctx, l, c, useCase[RequestedGeneration]{
 		name:    "request_generation",
 		streams: []string{eventstore.AccountStream(c.Account), eventstore.GenerationStream(in.Generation)},
+		fresh:   eventstore.GenerationStream(in.Generation),
 		decide:  func(w *work) (RequestedGeneration, error) { return in.decide(w, c.Account) },
 	})
 }

@@ -128,24 +128,43 @@ func waitGone(gone func() bool, limit time.Duration, cut <-chan struct{}) bool {
 
 // stopLeftover stops the server that an owner which died has left running on the cluster.
 func (h *home) stopLeftover(ctx context.Context, cfg Config) error {
-	lines, err := os.ReadFile(filepath.Join(h.cluster(), "postmaster.pid"))
-	if err != nil {
-		// No such file, no server; any other trouble with it is PostgreSQL's to report.
-		return nil
-	}
-	pidLine, rest, _ := bytes.Cut(lines, []byte("\n"))
-	dirLine, _, _ := bytes.Cut(rest, []byte("\n"))
-	pid, err := strconv.Atoi(strings.TrimSpace(string(pidLine)))
-	if err != nil || pid <= 1 {
-		return nil
-	}
-	gone := func() bool { return !isPostmaster(pid, string(dirLine)) }
-	if gone() {
+	pid, dir := h.lockedBy()
+	gone := func() bool { return !isPostmaster(pid, dir) }
+	if pid == 0 || gone() {
 		return nil
 	}
 	cfg.Logger.WarnContext(ctx, "stopping the PostgreSQL server that a previous run left behind", "pid", pid)
 	return stopPostmaster(ctx, pid, gone)
 }
+
+// lockedBy returns the process and the folder in PostgreSQL's lock file, or 0 if it names none.
+func (h *home) lockedBy() (pid int, dir string) {
+	lines, err := os.ReadFile(h.lockPath())
+	if err != nil {
+		// No such file, no server; any other trouble with it is PostgreSQL's to report.
+		return 0, ""
+	}
+	pidLine, rest, _ := bytes.Cut(lines, []byte("\n"))
+	dirLine, _, _ := bytes.Cut(rest, []byte("\n"))
+	pid, err = strconv.Atoi(strings.TrimSpace(string(pidLine)))
+	if err != nil || pid <= 1 {
+		return 0, ""
+	}
+	return pid, string(dirLine)
+}
+
+// dropStaleLock removes PostgreSQL's lock file unless the server that it names lives.
+func (h *home) dropStaleLock() error {
+	if pid, dir := h.lockedBy(); pid == 0 || isPostmaster(pid, dir) {
+		return nil
+	}
+	if err := os.Remove(h.lockPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the lock file of a PostgreSQL server that is gone: %w", err)
+	}
+	return nil
+}
+
+func (h *home) lockPath() string { return filepath.Join(h.cluster(), "postmaster.pid") }
 
 // isPostmaster guards against a process id that was given to another program meanwhile. A zombie has no arguments and
 // so counts as gone, which matters in containers whose first process does not reap.

@@ -30,6 +30,9 @@ const (
 	// maxLaunches bounds attempts that fail for a passing reason (see retryable), launchPause lies between them.
 	maxLaunches = 5
 	launchPause = 300 * time.Millisecond
+	// staleLaunches is after how many refusals a lock file that names no server of ours is removed. Until then a killed
+	// server may be a zombie that is about to be reaped, and its children are about to notice.
+	staleLaunches = 3
 )
 
 // Server is a running private cluster, owned by this process.
@@ -103,6 +106,11 @@ func launch(ctx context.Context, cfg Config, h *home, spawn spawner) (*Server, e
 			return nil, errors.Join(err, context.Cause(ctx))
 		case <-time.After(launchPause):
 		}
+		if attempt >= staleLaunches && lockRefused(err) {
+			if err := h.dropStaleLock(); err != nil {
+				return nil, err
+			}
+		}
 	}
 }
 
@@ -139,8 +147,15 @@ func retryable(err error, cfg Config) bool {
 	if !errors.As(err, &ended) {
 		return false
 	}
-	return strings.Contains(ended.log, "pre-existing shared memory block") ||
+	return strings.Contains(ended.log, "pre-existing shared memory block") || lockRefused(err) ||
 		cfg.Port == 0 && strings.Contains(ended.log, "could not bind")
+}
+
+// lockRefused tells whether PostgreSQL takes the process in its lock file for a living server. It looks at the number
+// only: a zombie or another program that was given the number since looks the same to it.
+func lockRefused(err error) bool {
+	var ended *launchError
+	return errors.As(err, &ended) && strings.Contains(ended.log, `lock file "postmaster.pid" already exists`)
 }
 
 func (s *Server) launchOnce(ctx context.Context, cfg Config, bin binaries, spawn spawner) error {

@@ -233,21 +233,31 @@ func TestStalePidFile(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(folder(t))
 	require.NoError(t, mustStart(t, cfg).Stop(t.Context()))
-	bystander := exec.CommandContext(t.Context(), "sleep", "600")
-	require.NoError(t, bystander.Start())
 	cluster := filepath.Join(cfg.DataDir, clusterDir)
+	bystander := exec.CommandContext(t.Context(), "sleep", "600")
+	bystander.SysProcAttr = asOwner(t, cluster)
+	require.NoError(t, bystander.Start())
 	require.False(t, isPostmaster(bystander.Process.Pid, cluster))
 	h := &home{dir: cfg.DataDir}
 	pidFile := fmt.Sprintf("%d\n%s\n", bystander.Process.Pid, cluster)
 	require.NoError(t, os.WriteFile(filepath.Join(cluster, "postmaster.pid"), []byte(pidFile), 0o600))
-	require.NoError(t, h.stopLeftover(t.Context(), cfg.withDefaults()))
-	require.NoError(t, syscall.Kill(bystander.Process.Pid, 0))
-	require.NoError(t, bystander.Process.Kill())
-	require.Error(t, bystander.Wait())
-
 	require.NoError(t, h.own(cluster, t))
 	server := mustStart(t, cfg)
 	require.Equal(t, "1", query(t, server.URL("postgres"), "SELECT '1'"))
+	require.NoError(t, syscall.Kill(bystander.Process.Pid, 0))
+	require.NoError(t, bystander.Process.Kill())
+	require.Error(t, bystander.Wait())
+}
+
+// asOwner runs a program as the user of the server, whose processes PostgreSQL may signal.
+func asOwner(t *testing.T, cluster string) *syscall.SysProcAttr {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	uid, gid, err := ownerOf(cluster)
+	require.NoError(t, err)
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 }
 
 // own gives the planted pid file to the owner of the cluster, as PostgreSQL's own would be.
