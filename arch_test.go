@@ -61,7 +61,9 @@ var allowed = map[string][]string{
 	"adapters/sketch":   {"workers/generate"},
 	"adapters/bleve":    {"domain", "projections/search"},
 
+	"cmd/pingvas/ledgerbench": {"domain", "domain/*", "eventstore", "commands"},
 	"cmd/pingvas": {
+		"cmd/pingvas/ledgerbench",
 		"domain", "domain/*", "eventstore", "eventstore/*", "commands", "projections", "projections/*", "workers",
 		"workers/*", "queries", "api", "web", "adapters/*",
 	},

@@ -32,6 +32,7 @@ type cli struct {
 	Work     workCmd     `cmd:"" help:"Do jobs."`
 	Migrate  migrateCmd  `cmd:"" help:"Create or update the ledger's database, the topics and the bucket."`
 	Audit    auditCmd    `cmd:"" help:"Check the ledger."`
+	Bench    benchCmd    `cmd:"" help:"Measure this machine."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

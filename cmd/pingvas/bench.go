@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
+)
+
+// benchCmd is `pingvas bench`.
+type benchCmd struct {
+	Ledger benchLedgerCmd `cmd:"" help:"Measure reserve and settle against one SQL transaction per command, on a Postgres of its own."`
+}
+
+// benchLedgerCmd is `pingvas bench ledger`.
+type benchLedgerCmd struct {
+	Clients  []int         `default:"8,64,512" help:"Numbers of clients."`
+	Spreads  []string      `default:"uniform,zipf,hot" enum:"uniform,zipf,hot" help:"How the commands are spread over the accounts: ${enum}."`
+	Accounts int           `default:"1000" help:"Number of accounts."`
+	Round    time.Duration `default:"3s" help:"Length of a round."`
+	Rounds   int           `default:"3" help:"Rounds of each target; the median counts."`
+}
+
+// Run implements the command.
+func (c *benchLedgerCmd) Run(ctx context.Context, log *slog.Logger) error {
+	dir, err := os.MkdirTemp("", "pingvas-bench-")
+	if err != nil {
+		return fmt.Errorf("create a data folder: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o711); err != nil { // the database's own user must be able to pass through
+		return fmt.Errorf("open the data folder: %w", err)
+	}
+	server, err := startPostgres(ctx, dir, 0, log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Stop(context.WithoutCancel(ctx)) }()
+	master, err := secretFile(dir, "master.key")
+	if err != nil {
+		return err
+	}
+	return c.measure(ctx, log, ledgerSettings{DatabaseURL: server.URL("postgres"), MasterKey: master})
+}
+
+func (c *benchLedgerCmd) measure(ctx context.Context, log *slog.Logger, ledger ledgerSettings) error {
+	if err := migrate(ctx, ledger.DatabaseURL, devShards); err != nil {
+		return err
+	}
+	p := newParts(log)
+	defer p.close()
+	if err := p.openLedger(ctx, ledger); err != nil {
+		return err
+	}
+	targets := []ledgerbench.Target{ledgerbench.Naive{Pool: p.pool}, ledgerbench.Ours{Ledger: p.ledger}}
+	for _, t := range targets {
+		if err := t.Prepare(ctx, c.Accounts); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s, %d cores, fsync and synchronous_commit on, %d accounts, median of %d rounds of %s\n",
+		time.Now().Format(time.DateOnly), runtime.NumCPU(), c.Accounts, c.Rounds, c.Round)
+	for _, clients := range c.Clients {
+		for _, spread := range c.Spreads {
+			w := ledgerbench.Workload{
+				Accounts: c.Accounts, Clients: clients, Spread: ledgerbench.Spread(spread), Round: c.Round,
+			}
+			results, err := ledgerbench.Compare(ctx, w, c.Rounds, targets)
+			if err != nil {
+				return err
+			}
+			ledgerbench.Print(os.Stdout, w, results)
+		}
+	}
+	return verify(ctx, p, false, os.Stdout)
+}

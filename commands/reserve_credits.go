@@ -1,0 +1,65 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/domain/account"
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// Reserved is a reservation as it was made.
+type Reserved struct {
+	Reservation domain.ReservationID `json:"reservation"`
+	Slices      []account.Slice      `json:"slices"`
+}
+
+// ReserveCredits holds credits of the caller's account.
+func (l *Ledger) ReserveCredits(ctx context.Context, c Caller, in account.Reserve) (Receipt[Reserved], error) {
+	return run(ctx, l, c, useCase[Reserved]{
+		name:    "reserve_credits",
+		streams: []string{eventstore.AccountStream(c.Account)},
+		decide: func(w *work) (Reserved, error) {
+			err := w.onAccount(in)
+			made, _ := w.account.state.Reservation(in.Reservation)
+			return Reserved{in.Reservation, made.Slices}, err
+		},
+	})
+}
+
+// EndedReservation is how a reservation ended.
+type EndedReservation struct {
+	Reservation domain.ReservationID `json:"reservation"`
+	Settled     domain.Credits       `json:"settled"`
+	Released    domain.Credits       `json:"released"`
+	Waived      domain.Credits       `json:"waived,omitempty"`
+}
+
+// SettleCredits ends a reservation of the caller's account with a charge.
+func (l *Ledger) SettleCredits(ctx context.Context, c Caller, in account.Settle) (Receipt[EndedReservation], error) {
+	return l.endReservation(ctx, c, "settle_credits", in.Reservation, in)
+}
+
+// ReleaseCredits ends a reservation of the caller's account without a charge.
+func (l *Ledger) ReleaseCredits(ctx context.Context, c Caller, in account.Release) (Receipt[EndedReservation], error) {
+	return l.endReservation(ctx, c, "release_credits", in.Reservation, in)
+}
+
+func (l *Ledger) endReservation(
+	ctx context.Context, c Caller, name string, id domain.ReservationID, in account.Command,
+) (Receipt[EndedReservation], error) {
+	return run(ctx, l, c, useCase[EndedReservation]{
+		name:    name,
+		streams: []string{eventstore.AccountStream(c.Account)},
+		decide: func(w *work) (EndedReservation, error) {
+			if err := w.onAccount(in); err != nil {
+				return EndedReservation{}, err
+			}
+			var ended Ended
+			for _, e := range w.pending {
+				ended.add(e)
+			}
+			return EndedReservation{id, ended.Settled, ended.Released, ended.Waived}, nil
+		},
+	})
+}
