@@ -42,9 +42,10 @@ func (e *EventError) Error() string {
 // Unwrap returns the cause.
 func (e *EventError) Unwrap() error { return e.Err }
 
-// transientClasses are the classes of SQLSTATE that are the database's state and not the statement's fault:
-// connection, rollback, resources, object state, operator intervention, system.
-const transientClasses = "08 40 53 55 57 58"
+// transientClasses are the classes of SQLSTATE that are the database's state and not the event's fault: connection,
+// read-only or broken transaction, authorization, missing database or schema, rollback, missing table or right (the
+// statements do not depend on the event), resources, object state, operator intervention, system.
+const transientClasses = "08 25 28 3D 3F 40 42 53 55 57 58"
 
 // transient reports whether another try may mend the error.
 func transient(err error) bool {

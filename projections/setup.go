@@ -71,14 +71,20 @@ func locked(ctx context.Context, pool *pgxpool.Pool, do func(pgx.Tx) error) erro
 	})
 }
 
-// Setup creates the tables of a view and its checkpoints, if they are not there, and starts a view over whose sink
-// has lost its contents. A runner does it by itself; readers that may come first call it. It returns an error for a
-// schema that was changed without a new version.
+// Setup creates the tables of a view and its checkpoints, if they are not there, and starts a view over whose schema
+// was dropped or whose sink has lost its contents. A runner does it by itself; readers that may come first call it. It
+// returns an error for a schema that was changed without a new version.
 func Setup(ctx context.Context, pool *pgxpool.Pool, p Projection, shards int) error {
 	return locked(ctx, pool, func(tx pgx.Tx) error {
 		known, err := lookUp(ctx, tx, p)
 		if err != nil {
 			return err
+		}
+		if known != nil && known.lost {
+			if err := drop(ctx, tx, p); err != nil {
+				return err
+			}
+			known = nil
 		}
 		if known != nil && known.schemaHash != schemaHash(p) {
 			return fmt.Errorf("the schema of %s was changed without a new version: raise its version, or drop it",
@@ -143,14 +149,19 @@ func drop(ctx context.Context, tx pgx.Tx, p Projection) error {
 }
 
 // view is what is known of a view that was set up.
-type view struct{ schemaHash, sinkID string }
+type view struct {
+	schemaHash, sinkID string
+	lost               bool // its schema is gone
+}
 
-const sqlView = `SELECT schema_hash, sink_id FROM projections.views WHERE projection = $1 AND version = $2`
+const sqlView = `SELECT schema_hash, sink_id, to_regnamespace($3) IS NULL FROM projections.views
+	WHERE projection = $1 AND version = $2`
 
 // lookUp returns nil for a view that was not set up.
 func lookUp(ctx context.Context, tx pgx.Tx, p Projection) (*view, error) {
 	var v view
-	err := tx.QueryRow(ctx, sqlView, p.Name(), p.Version()).Scan(&v.schemaHash, &v.sinkID)
+	row := tx.QueryRow(ctx, sqlView, p.Name(), p.Version(), targetOf(p).quoted())
+	err := row.Scan(&v.schemaHash, &v.sinkID, &v.lost)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

@@ -54,6 +54,28 @@ func TestADroppedViewIsBuiltAgainByItsRunner(t *testing.T) {
 	b.requireCounted(t, b.cfg.Pool)
 }
 
+// TestALostSchemaParksNothing covers an operator who drops the tables of a view and nothing else.
+func TestALostSchemaParksNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.cfg.Strict = false
+	stop := projectiontest.Live(t, b.cfg)
+	projectiontest.WaitAll(t, b.cfg)
+	_, err := b.cfg.Pool.Exec(t.Context(), "DROP SCHEMA "+projections.SchemaName(b.view)+" CASCADE")
+	require.NoError(t, err)
+	b.Play(20)
+	require.Eventually(t, b.hasStopped, within, time.Millisecond)
+	stop()
+	projectiontest.CatchUp(t, b.cfg)
+	b.requireCounted(t, b.cfg.Pool)
+	b.observer.with(func() { require.Empty(t, b.observer.parked) })
+}
+
+func (b *bundle) hasStopped() (stopped bool) {
+	b.observer.with(func() { stopped = len(b.observer.stopped) > 0 })
+	return stopped
+}
+
 func TestWaitFor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
