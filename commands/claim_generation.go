@@ -16,6 +16,7 @@ const (
 	leaseFactor = 3
 	leaseMin    = 30 * time.Second
 	leaseMax    = 30 * time.Minute
+	leaseKept   = 67 // per cent
 	// overrunMax is how long a job that was claimed in time may run beyond its deadline.
 	overrunMax = time.Hour
 )
@@ -117,7 +118,8 @@ func claimOf(w *work) Claim {
 }
 
 // ExtendLease keeps a job with the worker that holds this attempt and returns when the lease ends now.
-// CodeStaleAttempt or CodeAlreadyEnded tells the worker to stop.
+// CodeStaleAttempt or CodeAlreadyEnded tells the worker to stop. A lease of which more than leaseKept is left stays as
+// it is, so that a worker may ask often without filling the ledger.
 func (l *Ledger) ExtendLease(
 	ctx context.Context, c Caller, id domain.GenerationID, attempt int, at time.Time,
 ) (time.Time, error) {
@@ -129,6 +131,9 @@ func (l *Ledger) ExtendLease(
 				return time.Time{}, err
 			}
 			until := leaseUntil(w.generation.state.Request, at)
+			if now := w.generation.state.LeaseUntil; now.Sub(at) > until.Sub(at)*leaseKept/100 {
+				until = now
+			}
 			err := w.onGeneration(generation.ExtendLease{Attempt: attempt, LeaseUntil: until, At: at})
 			if err != nil {
 				return time.Time{}, err

@@ -317,7 +317,12 @@ func TestExtendedLeaseKeepsTheCreditsReserved(t *testing.T) {
 	_, err := b.ledger.RequestGeneration(t.Context(), b.caller, request(1, 1))
 	require.NoError(t, err)
 	at := noon.Add(commands.JobDeadline - time.Second)
-	b.claim(t, 1, at)
+	claim := b.claim(t, 1, at)
+	before := b.heads(t)
+	until, err := b.ledger.ExtendLease(t.Context(), b.caller, gen(1), 1, at.Add(2*time.Second))
+	require.NoError(t, err)
+	require.Equal(t, claim.LeaseUntil, until, "enough of it is left")
+	require.Equal(t, before, b.heads(t))
 	for range 20 {
 		at = at.Add(25 * time.Second)
 		until, err := b.ledger.ExtendLease(t.Context(), b.caller, gen(1), 1, at)

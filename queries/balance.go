@@ -59,12 +59,17 @@ type Grant struct {
 // Balance returns the balance as it was, or will be if nothing else happens, at a time; zero means now. It returns
 // CodeNotFound for an account that was not open then.
 func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, As, error) {
-	if at.IsZero() {
-		at = time.Now()
-	}
-	at = at.UTC()
-	b := Balance{At: at}
+	present := at.IsZero()
+	b := Balance{At: at.UTC()}
 	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(tx pgx.Tx, _ []int64) error {
+		if present {
+			now, err := presentOf(ctx, tx, r.Account)
+			if err != nil {
+				return err
+			}
+			b.At = now
+		}
+		at := b.At
 		a, err := readAccount(ctx, tx, r.Account)
 		if err != nil {
 			return err
@@ -84,6 +89,22 @@ func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, A
 		return nil
 	})
 	return b, as, err
+}
+
+const sqlNewest = `SELECT max(at) FROM ` + balance.Schema + `.movements WHERE account = $1`
+
+// presentOf returns now, or the time of the account's newest movement if that is later: the clocks of two servers
+// differ, and whoever has just spent must see it.
+func presentOf(ctx context.Context, tx pgx.Tx, id domain.AccountID) (time.Time, error) {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	var newest *time.Time
+	if err := tx.QueryRow(ctx, sqlNewest, id).Scan(&newest); err != nil {
+		return now, fmt.Errorf("read the newest movement: %w", err)
+	}
+	if newest != nil && newest.After(now) {
+		return newest.UTC(), nil
+	}
+	return now, nil
 }
 
 const sqlCreditLine = `SELECT credit_line FROM ` + balance.Schema + `.credit_lines

@@ -164,17 +164,36 @@ func (v *Vault) List(ctx context.Context, account domain.AccountID) ([]APIKey, e
 	})
 }
 
-const revokeKey = `
-UPDATE vault.api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE account = $1 AND id = $2`
+const (
+	selectLive = `
+SELECT count(*) FILTER (WHERE id = $2), count(*) FILTER (WHERE id <> $2 AND revoked_at IS NULL),
+       count(*) FILTER (WHERE id = $2 AND revoked_at IS NULL)
+FROM vault.api_keys WHERE account = $1`
+	revokeKey = `UPDATE vault.api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE account = $1 AND id = $2`
+)
 
-// Revoke ends a key of the account. Revoking it again changes nothing. CodeNotFound if the account never had it.
+// Revoke ends a key of the account. Revoking it again changes nothing. CodeNotFound if the account never had it,
+// CodeConflict for its last key: nobody could use the account any more.
 func (v *Vault) Revoke(ctx context.Context, account domain.AccountID, id domain.KeyID) error {
-	tag, err := v.pool.Exec(ctx, revokeKey, account, id, v.now())
+	err := pgx.BeginFunc(ctx, v.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, createLock, account); err != nil {
+			return err
+		}
+		var known, others, live int
+		if err := tx.QueryRow(ctx, selectLive, account, id).Scan(&known, &others, &live); err != nil {
+			return err
+		}
+		switch {
+		case known == 0:
+			return domain.Errorf(domain.CodeNotFound, "there is no such key")
+		case live == 1 && others == 0:
+			return domain.Errorf(domain.CodeConflict, "this is the account's last key: make another one first")
+		}
+		_, err := tx.Exec(ctx, revokeKey, account, id, v.now())
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("revoke an API key: %w", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return domain.Errorf(domain.CodeNotFound, "there is no such key")
 	}
 	for _, cached := range v.known.Keys() {
 		if strings.HasPrefix(cached, string(id)) {

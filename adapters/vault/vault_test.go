@@ -50,13 +50,17 @@ func TestAPIKeyStandsForItsAccountUntilRevoked(t *testing.T) {
 	require.Equal(t, vault.Identity{Key: first, Account: alice}, who)
 
 	require.Equal(t, domain.CodeNotFound, domain.CodeOf(v.Revoke(t.Context(), bob, first)))
+	require.Equal(t, domain.CodeConflict, domain.CodeOf(v.Revoke(t.Context(), alice, first)), "it is the last one")
+	_, _, err = v.Create(t.Context(), alice, other, "phone")
+	require.NoError(t, err)
 	require.NoError(t, v.Revoke(t.Context(), alice, first))
 	require.NoError(t, v.Revoke(t.Context(), alice, first))
 	_, err = v.Authenticate(t.Context(), secret)
 	require.ErrorIs(t, err, vault.ErrUnknownKey)
 	keys, err := v.List(t.Context(), alice)
 	require.NoError(t, err)
-	require.Empty(t, keys)
+	require.Len(t, keys, 1)
+	require.Equal(t, other, keys[0].ID)
 }
 
 func TestWrongKeysAreUnknown(t *testing.T) {

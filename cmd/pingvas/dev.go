@@ -56,9 +56,9 @@ func (c *devCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	fmt.Printf("pingvas is ready after %s: %s\n", time.Since(start).Round(time.Millisecond), running.url)
 	if webApp() == nil {
-		fmt.Println("This binary was built without the web app (npm was not there). The API is described at /docs.")
+		fmt.Println("This binary was built without the web app (make build needs npm). The API is described at /docs.")
 	}
-	fmt.Printf("data in %s, verify it with: pingvas audit verify --data %s\n", running.dir, c.Data)
+	fmt.Printf("data in %s, verify it with: pingvas audit verify --data %q\n", running.dir, c.Data)
 	return <-ended
 }
 

@@ -13,8 +13,10 @@ import (
 
 // How an attempt is kept and ended.
 const (
-	// leaseShare is the part of a lease after which it is extended.
+	// leaseShare is the part of a lease after which it is extended, and leaseCheck how often the worker asks for that at
+	// least: so soon it learns that the job was cancelled.
 	leaseShare = 3
+	leaseCheck = 2 * time.Second
 	// leaseRetry is the pause after an extension that failed.
 	leaseRetry = time.Second
 	// An engine that takes this many times its estimate, and at least runMin, hangs.
@@ -169,13 +171,12 @@ func (a *attempt) abandon(held context.Context) Outcome {
 // keepLease extends the lease until the job is let go of, and lets go of it when the lease is lost.
 func (a *attempt) keepLease(held context.Context) {
 	until := a.job.LeaseUntil
-	for wait := time.Until(until) / leaseShare; workers.Pause(held, wait); {
+	for wait := pace(until); workers.Pause(held, wait); {
 		next, err := a.w.cfg.Claims.Extend(held, a.job.Fence)
 		switch {
 		case err == nil:
 			until = next
-			// Not below the retry, so that a clock that is off cannot make a flood of calls.
-			wait = max(time.Until(until)/leaseShare, leaseRetry)
+			wait = pace(until)
 		case over(err):
 			a.log.Info("the job was taken from the worker", slog.String("code", string(domain.CodeOf(err))))
 			a.letGo(errLost)
@@ -186,6 +187,11 @@ func (a *attempt) keepLease(held context.Context) {
 			wait = leaseRetry
 		}
 	}
+}
+
+// pace returns how long the worker waits before it asks again. A clock that is off cannot make a flood of calls.
+func pace(until time.Time) time.Duration {
+	return max(min(time.Until(until)/leaseShare, leaseCheck), leaseRetry)
 }
 
 // over reports whether the answer to a fence means that the attempt is over.

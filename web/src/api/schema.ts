@@ -73,7 +73,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description Takes effect within a few seconds on every server. Revoking it again changes nothing.
+         * @description Takes effect within a few seconds on every server. Revoking it again changes nothing. The last key cannot be revoked.
          */
         delete: operations["revokeKey"];
         options?: never;
