@@ -230,6 +230,7 @@ func (b *batch) finish(ctx context.Context, u *unit, r eventstore.Result) {
 		}
 		for name := range u.reads {
 			b.shard.streams.Add(name, b.streams[name])
+			b.shard.ledger.keep(ctx, b.shard.id, b.streams[name])
 		}
 		return
 	}

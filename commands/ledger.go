@@ -11,6 +11,8 @@ import (
 type Config struct {
 	Store eventstore.Store
 	Codec *eventstore.Codec
+	// Snapshots keeps folded accounts; nil folds every account from its first event.
+	Snapshots eventstore.Snapshots
 }
 
 // Validate reports everything that is missing.
@@ -29,6 +31,7 @@ func (c Config) Validate() error {
 type Ledger struct {
 	store  eventstore.Store
 	codec  *eventstore.Codec
+	kept   eventstore.Snapshots
 	shards []*shard
 }
 
@@ -37,7 +40,7 @@ func New(c Config) (*Ledger, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	l := &Ledger{store: c.Store, codec: c.Codec, shards: make([]*shard, c.Store.Shards())}
+	l := &Ledger{store: c.Store, codec: c.Codec, kept: c.Snapshots, shards: make([]*shard, c.Store.Shards())}
 	for id := range l.shards {
 		l.shards[id] = newShard(l, id)
 	}

@@ -25,6 +25,7 @@ type folded interface {
 type stream[S, C any] struct {
 	name    string
 	version int64
+	kept    int64 // version of the newest snapshot that is known
 	state   S
 	decider domain.Decider[S, C]
 }
@@ -68,6 +69,9 @@ func (l *Ledger) load(ctx context.Context, shard int, streams []folded) error {
 	after := make([]eventstore.StreamVersion, len(streams))
 	for _, s := range streams {
 		byName[s.at().Stream] = s
+	}
+	if err := l.restore(ctx, shard, byName); err != nil {
+		return err
 	}
 	for {
 		for i, s := range streams {

@@ -38,6 +38,22 @@ type Store interface {
 	Outcome(ctx context.Context, account domain.AccountID, key string) (Outcome, bool, error)
 }
 
+// Snapshots keeps folded streams, so that long ones need not be read whole. It is a cache: every snapshot may vanish at
+// any time, and none of them is the truth. Methods are safe for concurrent use.
+type Snapshots interface {
+	// LoadSnapshots returns the newest snapshot of each of the streams that has one.
+	LoadSnapshots(ctx context.Context, shard int, streams []string) ([]Snapshot, error)
+	// SaveSnapshot keeps a snapshot unless a newer one is there.
+	SaveSnapshot(ctx context.Context, shard int, s Snapshot) error
+}
+
+// Snapshot is a folded stream.
+type Snapshot struct {
+	StreamVersion
+	Format int    // the caller's; others than the current one are of no use
+	State  []byte // JSON
+}
+
 // StreamVersion is a place in a stream: after its first Version events.
 type StreamVersion struct {
 	Stream  string

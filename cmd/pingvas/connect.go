@@ -96,7 +96,7 @@ func (p *parts) openLedger(ctx context.Context, s ledgerSettings) error {
 	if p.codec, err = eventstore.NewCodec(catalog.Events(), p.vault); err != nil {
 		return err
 	}
-	p.ledger, err = commands.New(commands.Config{Store: p.store, Codec: p.codec})
+	p.ledger, err = commands.New(commands.Config{Store: p.store, Codec: p.codec, Snapshots: p.store})
 	return err
 }
 

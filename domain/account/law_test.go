@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -266,13 +267,24 @@ func (l *laws) check(t *rapid.T) {
 	require.Equal(t, l.usual.State(), decider.Fold(account.Initial(), again...), "JSON must not change the fold")
 
 	at := rapid.IntRange(0, len(history)).Draw(t, "snapshot")
-	snapshot := decider.Fold(account.Initial(), history[:at]...)
+	snapshot := restored(t, decider.Fold(account.Initial(), history[:at]...))
 	require.Equal(t, l.usual.State(), decider.Fold(snapshot, history[at:]...), "a snapshot must not change the fold")
 
 	due, err := account.Decide(l.usual.State(), account.ExpireDue{At: l.now})
 	require.NoError(t, err)
 	swept := decider.Fold(decider.Fold(account.Initial(), history...), due...)
 	require.Equal(t, swept, l.usual.State().At(l.now), "At must show what a sweeper would make visible")
+}
+
+// restored takes a state through its stored form.
+func restored(t *rapid.T, s *account.State) *account.State {
+	text, err := json.Marshal(s.Snapshot())
+	require.NoError(t, err)
+	var kept account.Snapshot
+	require.NoError(t, json.Unmarshal(text, &kept))
+	again := account.Restore(kept)
+	require.Equal(t, s, again, "what is stored is the state")
+	return again
 }
 
 func (l *laws) compare(t *rapid.T, s *account.State) {

@@ -50,6 +50,7 @@ type State struct {
 // Initial returns an account that has not been opened.
 func Initial() *State {
 	return &State{
+		grants:  []*Grant{},
 		byID:    map[domain.GrantID]*Grant{},
 		granted: map[domain.GrantID]struct{}{},
 		open:    map[domain.ReservationID]*Reservation{},

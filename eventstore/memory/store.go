@@ -44,10 +44,11 @@ var _ eventstore.Store = (*Store)(nil)
 
 // shard is guarded by mu. Events are only ever added.
 type shard struct {
-	mu       sync.RWMutex
-	events   []eventstore.Envelope
-	streams  map[string][]int // indexes in events
-	outcomes map[outcomeKey]eventstore.Outcome
+	mu        sync.RWMutex
+	events    []eventstore.Envelope
+	streams   map[string][]int // indexes in events
+	outcomes  map[outcomeKey]eventstore.Outcome
+	snapshots map[string]eventstore.Snapshot
 }
 
 type outcomeKey struct {
@@ -62,7 +63,10 @@ func New(cfg Config) (*Store, error) {
 	}
 	s := &Store{shards: make([]*shard, cfg.Shards), now: cfg.Now}
 	for i := range s.shards {
-		s.shards[i] = &shard{streams: map[string][]int{}, outcomes: map[outcomeKey]eventstore.Outcome{}}
+		s.shards[i] = &shard{
+			streams: map[string][]int{}, outcomes: map[outcomeKey]eventstore.Outcome{},
+			snapshots: map[string]eventstore.Snapshot{},
+		}
 	}
 	return s, nil
 }

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(testing.TB) eventstore.Store) {
 		"keys belong to accounts":               testKeysOfAccounts,
 		"outcomes without events":               testOutcomesWithoutEvents,
 		"streams that are only read":            testReads,
+		"snapshots":                             testSnapshots,
 		"positions of outcomes":                 testOutcomePositions,
 		"bytes come back as they were":          testExactBytes,
 		"what was written cannot be changed":    testBuffers,
