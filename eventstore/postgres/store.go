@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -130,6 +133,13 @@ const (
 	invalidSchemaName = "3F000"
 )
 
+// Classes of SQLSTATEs of a server that is going away or has no room for us.
+const (
+	connectionLost  = "08"
+	noRoom          = "53"
+	operatorStopped = "57P"
+)
+
 // failed is the only place where errors of the driver are turned into those of the port.
 func failed(ctx context.Context, doing string, err error) error {
 	var pg *pgconn.PgError
@@ -140,7 +150,23 @@ func failed(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("%s: the database holds no ledger or an old one, migrate it first: %w", doing, err)
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%s: the migration did not finish, migrate again", doing)
+	case away(err, pg):
+		out := domain.Errorf(domain.CodeUnavailable, "the ledger does not answer just now")
+		return fmt.Errorf("%s: %w: %w", doing, out, err)
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}
+}
+
+// away reports whether the server could not be reached, went away in between, or had no room for us. Asking again is
+// safe, whether or not the call took effect.
+func away(err error, pg *pgconn.PgError) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	return pg != nil && slices.ContainsFunc([]string{connectionLost, noRoom, operatorStopped}, func(class string) bool {
+		return strings.HasPrefix(pg.Code, class)
+	})
 }
