@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"time"
 
 	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
@@ -23,6 +25,7 @@ type benchLedgerCmd struct {
 	Accounts int           `default:"1000" help:"Number of accounts."`
 	Round    time.Duration `default:"3s" help:"Length of a round."`
 	Rounds   int           `default:"3" help:"Rounds of each target; the median counts."`
+	Profile  string        `name:"cpu-profile" help:"Write a CPU profile of this process to a file."`
 }
 
 // Run implements the command.
@@ -47,6 +50,24 @@ func (c *benchLedgerCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return c.measure(ctx, log, ledgerSettings{DatabaseURL: server.URL("postgres"), MasterKey: master})
 }
 
+// profile begins the CPU profile, if one is wanted.
+func (c *benchLedgerCmd) profile() (stop func(), err error) {
+	if c.Profile == "" {
+		return func() {}, nil
+	}
+	file, err := os.Create(c.Profile)
+	if err != nil {
+		return nil, fmt.Errorf("create the CPU profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("begin the CPU profile: %w", err), file.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = file.Close()
+	}, nil
+}
+
 func (c *benchLedgerCmd) measure(ctx context.Context, log *slog.Logger, ledger ledgerSettings) error {
 	if err := migrate(ctx, ledger.DatabaseURL, devShards); err != nil {
 		return err
@@ -64,6 +85,11 @@ func (c *benchLedgerCmd) measure(ctx context.Context, log *slog.Logger, ledger l
 	}
 	fmt.Printf("%s, %d cores, fsync and synchronous_commit on, %d accounts, median of %d rounds of %s\n",
 		time.Now().Format(time.DateOnly), runtime.NumCPU(), c.Accounts, c.Rounds, c.Round)
+	stop, err := c.profile()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	for _, clients := range c.Clients {
 		for _, spread := range c.Spreads {
 			w := ledgerbench.Workload{
