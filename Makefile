@@ -7,6 +7,7 @@ BIN        := bin
 DATA       ?= .pingvas
 PACKAGES   ?= ./...
 ITERATIONS ?= 1s
+ROUND      ?= 1s
 
 .PHONY: help
 help: ## list the targets
@@ -79,9 +80,10 @@ generate: ## write generated files anew
 	$(GO) generate ./...
 
 .PHONY: bench
-bench: ## run the benchmarks of fold, append, outbox and projections
+bench: build ## run the benchmarks of fold, append, outbox and projections, then the ledger against its baseline
 	$(GO) test -run '^$$' -bench . -benchtime $(ITERATIONS) -benchmem \
 		./domain/account ./eventstore/... ./projections/...
+	$(BIN)/pingvas bench ledger --round $(ROUND) --log-level warn
 
 .PHONY: clean
 clean: ## remove what was built; data stay

@@ -146,6 +146,9 @@ func (b *batch) record(ctx context.Context, u *unit, d *decided, w *work) error 
 	if err := w.encode(ctx, b.shard.ledger.codec, d.caller); err != nil {
 		return err
 	}
+	if len(w.events) > 0 {
+		d.events = len(u.Events) + len(w.events)
+	}
 	if key := d.caller.Idempotency; key != nil {
 		body, err := json.Marshal(outcomeOf(d.answer.result, refusal))
 		if err != nil {
@@ -154,16 +157,13 @@ func (b *batch) record(ctx context.Context, u *unit, d *decided, w *work) error 
 		d.body = body
 		u.keys[key.Key] = d
 		u.Outcomes = append(u.Outcomes, eventstore.NewOutcome{
-			Key: key.Key, RequestHash: key.RequestHash, Body: body, Events: len(u.Events) + len(w.events),
+			Key: key.Key, RequestHash: key.RequestHash, Body: body, Events: d.events,
 		})
 	}
 	u.Events = append(u.Events, w.events...)
 	b.events += len(w.events)
 	for _, e := range w.events {
 		b.bytes += len(e.Data) + len(e.Metadata)
-	}
-	if len(w.events) > 0 {
-		d.events = len(u.Events)
 	}
 	u.decided = append(u.decided, d)
 	return nil

@@ -189,7 +189,7 @@ func TestParallelRequestsNeverOverdraw(t *testing.T) {
 func TestSameKeyHasOneEffectAndOneAnswer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	receipts := make([]commands.Receipt[commands.RequestedGeneration], 64)
+	receipts := make([]commands.Receipt[commands.RequestedGeneration], 1000)
 	var all sync.WaitGroup
 	for i := range receipts {
 		all.Go(func() {

@@ -94,7 +94,7 @@ type NewOutcome struct {
 	RequestHash Hash
 	Body        []byte // JSON, the caller's own
 	// Events is how many events of the unit had been caused when this command was done: the last of them gives the
-	// outcome its position. 0 means that none had.
+	// outcome its position. 0 means that the command caused none.
 	Events int
 }
 
@@ -103,7 +103,7 @@ type Outcome struct {
 	Key         string
 	RequestHash Hash
 	Body        []byte
-	Position    Position // zero if the command and those before it in its unit caused no events
+	Position    Position // zero if the command caused no events
 }
 
 // Status says what became of a unit.
