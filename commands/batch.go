@@ -14,7 +14,7 @@ import (
 // batch is some commands of one shard that are appended together, in one unit for each account.
 type batch struct {
 	shard   *shard
-	streams map[string]folded // all that the commands use
+	streams map[use]folded // all that the commands use
 	units   []*unit
 	byOwner map[domain.AccountID]*unit
 	again   []*command // to be run in the next batch
@@ -53,7 +53,7 @@ func (s *shard) runBatch(ctx context.Context, commands []*command) (again []*com
 			}
 		}
 	}()
-	b := &batch{shard: s, streams: map[string]folded{}, byOwner: map[domain.AccountID]*unit{}}
+	b := &batch{shard: s, streams: map[use]folded{}, byOwner: map[domain.AccountID]*unit{}}
 	if err := b.load(ctx, commands); err != nil {
 		return s.runSingly(ctx, commands, err)
 	}
@@ -82,26 +82,21 @@ func (b *batch) load(ctx context.Context, commands []*command) error {
 	var lacking []folded
 	for _, c := range commands {
 		for _, name := range c.streams {
-			if b.streams[name] != nil {
+			wanted := use{c.caller.Account, name}
+			if b.streams[wanted] != nil {
 				continue
 			}
-			s, cached := b.shard.streams.Get(name)
+			s, cached := b.shard.streams.Get(wanted)
 			if !cached {
 				s = newStream(name)
 				if name != c.fresh || c.tries > 0 {
 					lacking = append(lacking, s)
 				}
 			}
-			b.streams[name] = s
+			b.streams[wanted] = s
 		}
 	}
-	if err := b.shard.ledger.load(ctx, b.shard.id, lacking); err != nil {
-		for _, s := range lacking { // half folded
-			b.shard.streams.Remove(s.at().Stream)
-		}
-		return err
-	}
-	return nil
+	return b.shard.ledger.load(ctx, b.shard.id, lacking)
 }
 
 // decide decides one command on the states that the commands before it have left.
@@ -119,7 +114,7 @@ func (b *batch) decide(ctx context.Context, c *command) {
 	}
 	w := &work{command: c.name}
 	for _, name := range c.streams {
-		s := b.streams[name]
+		s := b.streams[use{c.caller.Account, name}]
 		if _, known := u.reads[name]; !known {
 			u.reads[name] = s.at().Version
 		}
@@ -229,8 +224,9 @@ func (b *batch) finish(ctx context.Context, u *unit, r eventstore.Result) {
 			return
 		}
 		for name := range u.reads {
-			b.shard.streams.Add(name, b.streams[name])
-			b.shard.ledger.keep(ctx, b.shard.id, b.streams[name])
+			used := use{u.Account, name}
+			b.shard.streams.Add(used, b.streams[used])
+			b.shard.ledger.keep(ctx, b.shard.id, b.streams[used])
 		}
 		return
 	}
@@ -244,7 +240,7 @@ func (b *batch) finish(ctx context.Context, u *unit, r eventstore.Result) {
 
 func (b *batch) forget(u *unit) {
 	for name := range u.reads {
-		b.shard.streams.Remove(name)
+		b.shard.streams.Remove(use{u.Account, name})
 	}
 }
 

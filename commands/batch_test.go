@@ -176,6 +176,53 @@ func TestTwoProcessesSeeEachOther(t *testing.T) {
 	require.EqualValues(t, -(100 + 1000 + 40), b.account(t).Totals.Issuance)
 }
 
+// A stranger asks for a job while its owner's decision on it fails to be appended: nobody may see that decision.
+func TestNobodySeesWhatWasDecidedAndNotAppended(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ledger, g := gated(t, b)
+	stranger := commands.Caller{Account: "acc_"}
+	for n := 100; eventstore.ShardOf(stranger.Account, 4) != eventstore.ShardOf(b.caller.Account, 4); n++ {
+		stranger.Account = domain.AccountID(id("acc_", n))
+	}
+	_, err := b.ledger.RequestGeneration(t.Context(), b.caller, request(1, 1))
+	require.NoError(t, err)
+	b.claim(t, 1, noon)
+	cancel := func(c commands.Caller) <-chan error {
+		return later(func() error {
+			_, err := ledger.CancelGeneration(t.Context(), c, gen(1), nil, noon)
+			return err
+		})
+	}
+	busy := later(requestOn(t.Context(), ledger, b.caller, 2, 1))
+	<-g.arrived
+	mine := cancel(b.caller)
+	require.Eventually(t, func() bool { return ledger.Waiting() == 1 }, time.Minute, time.Millisecond)
+	theirs := cancel(stranger)
+	require.Eventually(t, func() bool { return ledger.Waiting() == 2 }, time.Minute, time.Millisecond)
+	g.proceed <- nil
+	require.NoError(t, <-busy)
+	require.Len(t, <-g.arrived, 2, "both are decided")
+	_, err = b.ledger.CompleteGeneration(t.Context(), b.caller, gen(1), generation.Complete{ // another process is faster
+		Attempt: 1, Images: pictures(gen(1), 1), At: noon,
+	})
+	require.NoError(t, err)
+	g.proceed <- nil
+	through := make(chan struct{})
+	go func() {
+		for range g.arrived {
+			g.proceed <- nil
+		}
+		close(through)
+	}()
+	require.Equal(t, domain.CodeNotFound, domain.CodeOf(<-theirs))
+	require.Equal(t, domain.CodeAlreadyEnded, domain.CodeOf(<-mine))
+	require.Equal(t, domain.CodeAlreadyEnded, domain.CodeOf(<-cancel(b.caller)), "it succeeded")
+	require.Equal(t, domain.CodeNotFound, domain.CodeOf(<-cancel(stranger)))
+	close(g.arrived)
+	<-through
+}
+
 // panicking is a store that breaks off in the middle of a batch.
 type panicking struct{ eventstore.Store }
 

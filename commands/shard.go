@@ -39,7 +39,14 @@ type shard struct {
 	led     bool // somebody leads
 
 	// streams are folded as of the newest event that this process has seen. Only the leader touches them.
-	streams *simplelru.LRU[string, folded]
+	streams *simplelru.LRU[use, folded]
+}
+
+// use is a stream as one account uses it. Accounts do not share what is folded, not even when one asks for what belongs
+// to another: what one of them has decided and could not append must not reach the others.
+type use struct {
+	account domain.AccountID
+	stream  string
 }
 
 // command is a use case on its way.
@@ -65,7 +72,7 @@ func (c *command) reply(a answer) {
 }
 
 func newShard(l *Ledger, id int) *shard {
-	streams, err := simplelru.NewLRU[string, folded](cachedStreams, nil)
+	streams, err := simplelru.NewLRU[use, folded](cachedStreams, nil)
 	if err != nil {
 		panic(err) // the size is a constant
 	}

@@ -14,13 +14,13 @@ import (
 const snapshotEvery = 1000
 
 // restore begins the accounts among the streams with what was kept of them. Other streams are short.
-func (l *Ledger) restore(ctx context.Context, shard int, streams map[string]folded) error {
+func (l *Ledger) restore(ctx context.Context, shard int, streams map[string][]folded) error {
 	if l.kept == nil {
 		return nil
 	}
 	var names []string
-	for name, s := range streams {
-		if _, is := s.(*accountStream); is && s.at().Version == 0 {
+	for name, same := range streams {
+		if _, is := same[0].(*accountStream); is { // only its own account ever uses it
 			names = append(names, name)
 		}
 	}
@@ -36,7 +36,7 @@ func (l *Ledger) restore(ctx context.Context, shard int, streams map[string]fold
 		if kept.Format != account.SnapshotFormat || json.Unmarshal(kept.State, &state) != nil {
 			continue // the events say the same
 		}
-		s := streams[kept.Stream].(*accountStream)
+		s := streams[kept.Stream][0].(*accountStream)
 		s.state, s.version, s.kept = account.Restore(state), kept.Version, kept.Version
 	}
 	return nil

@@ -60,22 +60,22 @@ func (s *stream[S, C]) fold(version int64, e domain.Event) {
 	s.state, s.version = s.decider.Evolve(s.state, e), version
 }
 
-// load folds what the streams lack.
+// load folds what new streams lack. Several of them may be the same stream, as different accounts use it.
 func (l *Ledger) load(ctx context.Context, shard int, streams []folded) error {
 	if len(streams) == 0 {
 		return nil
 	}
-	byName := make(map[string]folded, len(streams))
-	after := make([]eventstore.StreamVersion, len(streams))
+	byName := make(map[string][]folded, len(streams))
 	for _, s := range streams {
-		byName[s.at().Stream] = s
+		byName[s.at().Stream] = append(byName[s.at().Stream], s)
 	}
 	if err := l.restore(ctx, shard, byName); err != nil {
 		return err
 	}
 	for {
-		for i, s := range streams {
-			after[i] = s.at()
+		after := make([]eventstore.StreamVersion, 0, len(byName))
+		for _, same := range byName {
+			after = append(after, same[0].at())
 		}
 		page, err := l.store.ReadStreams(ctx, shard, after, loadPage)
 		if err != nil {
@@ -86,7 +86,9 @@ func (l *Ledger) load(ctx context.Context, shard int, streams []folded) error {
 			if err != nil {
 				return err
 			}
-			byName[e.Stream].fold(e.Version, event)
+			for _, s := range byName[e.Stream] {
+				s.fold(e.Version, event)
+			}
 		}
 		// The page is filled stream by stream, so one that is full says nothing about the streams that it lacks.
 		if len(page) < loadPage {
