@@ -199,7 +199,7 @@ export async function cancelJob({ page }) {
   // the server refuses to charge more: then the page says the new price, and it takes another click.
   await mine.getByText(/^Cancelling now/).waitFor();
   let agreed;
-  for (let answered = false; !answered; ) {
+  for (let answered = false; !answered;) {
     const answer = page.waitForResponse((r) => r.url().includes("/cancel"));
     await mine.getByRole("button", { name: "Cancel" }).click();
     agreed = Number(new URL((await answer).url()).searchParams.get("charge_at_most"));
