@@ -34,7 +34,7 @@ type answer struct {
 // many commands wait, CodeIdempotencyMismatch if the key was used for another request.
 func run[R any](ctx context.Context, l *Ledger, c Caller, u useCase[R]) (Receipt[R], error) {
 	a := l.shardOf(c.Account).run(ctx, &command{
-		ctx: ctx, caller: c, name: u.name, streams: u.streams, fresh: u.fresh,
+		caller: c, name: u.name, streams: u.streams, fresh: u.fresh,
 		decide: func(w *work) (any, error) { return u.decide(w) },
 	})
 	switch {

@@ -27,12 +27,11 @@ func (w *work) settle(at time.Time) (Ended, error) {
 	if !g.Status.Final() {
 		return out, nil
 	}
-	policy, err := settlement.ByVersion(g.Request.Policy)
+	policy, charge, err := w.charge()
 	if err != nil {
 		return out, err
 	}
 	before := len(w.pending)
-	charge := policy.Charge(g.Outcome(), g.Request.Reserved)
 	if charge == 0 {
 		err = w.onAccount(account.Release{
 			Reservation: g.Request.Reservation, Reason: string(g.Status), Policy: policy.Version, At: at,
@@ -61,13 +60,22 @@ func (w *work) standing() (Ended, error) {
 	if !g.Status.Final() {
 		return out, nil
 	}
-	policy, err := settlement.ByVersion(g.Request.Policy)
+	_, charge, err := w.charge()
 	if err != nil {
 		return out, err
 	}
-	out.Settled = policy.Charge(g.Outcome(), g.Request.Reserved)
-	out.Released = g.Request.Reserved - out.Settled
+	out.Settled, out.Released = charge, g.Request.Reserved-charge
 	return out, nil
+}
+
+// charge returns what a generation that has ended costs, by the policy that its request was made under.
+func (w *work) charge() (settlement.Policy, domain.Credits, error) {
+	g := w.generation.state
+	policy, err := settlement.ByVersion(g.Request.Policy)
+	if err != nil {
+		return policy, 0, err
+	}
+	return policy, policy.Charge(g.Outcome(), g.Request.Reserved), nil
 }
 
 func (o *Ended) add(e domain.Event) {

@@ -51,7 +51,6 @@ type use struct {
 
 // command is a use case on its way.
 type command struct {
-	ctx     context.Context
 	caller  Caller
 	name    string
 	streams []string
@@ -150,15 +149,4 @@ func (s *shard) withdraw(c *command) bool {
 		return true
 	}
 	return false
-}
-
-// Waiting returns how many commands wait for their batch, over all shards.
-func (l *Ledger) Waiting() int {
-	n := 0
-	for _, s := range l.shards {
-		s.mu.Lock()
-		n += len(s.waiting)
-		s.mu.Unlock()
-	}
-	return n
 }

@@ -30,14 +30,11 @@ type benchLedgerCmd struct {
 
 // Run implements the command.
 func (c *benchLedgerCmd) Run(ctx context.Context, log *slog.Logger) error {
-	dir, err := os.MkdirTemp("", "pingvas-bench-")
+	dir, remove, err := tempFolder("bench")
 	if err != nil {
-		return fmt.Errorf("create a data folder: %w", err)
+		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // the database's own user must be able to pass through
-		return fmt.Errorf("open the data folder: %w", err)
-	}
+	defer remove()
 	server, err := startPostgres(ctx, dir, 0, log)
 	if err != nil {
 		return err

@@ -30,18 +30,17 @@ func (c *demoCmd) Run(ctx context.Context, log *slog.Logger) error {
 		if err := c.drive(ctx, c.URL, os.Stdout); err != nil {
 			return err
 		}
-		ledger := ledgerSettings{DatabaseURL: os.Getenv("DATABASE_URL"), MasterKey: os.Getenv("PINGVAS_MASTER_KEY")}
-		audit := verifyCmd{Data: c.Data, Views: true, DatabaseURL: ledger.DatabaseURL, MasterKey: ledger.MasterKey}
+		audit := verifyCmd{
+			Data: c.Data, Views: true,
+			DatabaseURL: os.Getenv("DATABASE_URL"), MasterKey: os.Getenv("PINGVAS_MASTER_KEY"),
+		}
 		return audit.Run(ctx, log)
 	}
-	dir, err := os.MkdirTemp("", "pingvas-demo-")
+	dir, remove, err := tempFolder("demo")
 	if err != nil {
-		return fmt.Errorf("create a data folder: %w", err)
+		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // the database's own user must be able to pass through
-		return fmt.Errorf("open the data folder: %w", err)
-	}
+	defer remove()
 	return c.ownInstance(ctx, dir, newLog("warn", "text", os.Stderr))
 }
 
@@ -51,13 +50,8 @@ func (c *demoCmd) ownInstance(ctx context.Context, dir string, log *slog.Logger)
 	defer cancel()
 	start := time.Now()
 	dev := devCmd{Data: dir, devPorts: devPorts{Addr: "127.0.0.1:0"}, Slots: 1, Pace: demoPace, Grace: time.Second}
-	running, err := dev.start(ctx, log)
+	running, ended, err := dev.startReady(ctx, log)
 	if err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- running.run(ctx) }()
-	if err := running.ready(ctx, ended); err != nil {
 		return err
 	}
 	fmt.Printf("an instance of its own: %s, ready in %s\n", running.url, time.Since(start).Round(time.Millisecond))

@@ -45,13 +45,8 @@ type devCmd struct {
 // Run implements the command.
 func (c *devCmd) Run(ctx context.Context, log *slog.Logger) error {
 	start := time.Now()
-	running, err := c.start(ctx, log)
+	running, ended, err := c.startReady(ctx, log)
 	if err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- running.run(ctx) }()
-	if err := running.ready(ctx, ended); err != nil {
 		return err
 	}
 	fmt.Printf("pingvas is ready after %s: %s\n", time.Since(start).Round(time.Millisecond), running.url)
@@ -60,6 +55,18 @@ func (c *devCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	fmt.Printf("data in %s, verify it with: pingvas audit verify --data %q\n", running.dir, c.Data)
 	return <-ended
+}
+
+// startReady starts an instance, runs it until ctx ends, and returns when everything answers. The channel gets what the
+// run came to.
+func (c *devCmd) startReady(ctx context.Context, log *slog.Logger) (*devInstance, chan error, error) {
+	running, err := c.start(ctx, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- running.run(ctx) }()
+	return running, ended, running.ready(ctx, ended)
 }
 
 // devInstance is a started instance whose roles do not run yet.

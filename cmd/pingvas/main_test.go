@@ -79,13 +79,11 @@ func startDev(t *testing.T, dir string) *runningDev {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	dev := devCmd{Data: dir, devPorts: devPorts{Addr: "127.0.0.1:0"}, Slots: 1, Grace: 50 * time.Millisecond}
-	instance, err := dev.start(ctx, quiet())
+	instance, ended, err := dev.startReady(ctx, quiet())
 	if err != nil {
 		cancel()
 		require.NoError(t, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- instance.run(ctx) }()
 	d := &runningDev{devInstance: instance, stop: func() error {
 		cancel()
 		return <-ended
@@ -100,7 +98,6 @@ func startDev(t *testing.T, dir string) *runningDev {
 		return once()
 	}
 	t.Cleanup(func() { _ = d.stop() })
-	require.NoError(t, instance.ready(ctx, ended))
 	return d
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/pingvas/pingvas/workers/generate"
 )
 
 // The lengths of secrets in settings.
@@ -136,9 +138,6 @@ type workerSettings struct {
 	Pace   time.Duration `name:"sketch-pace" env:"PINGVAS_SKETCH_PACE" default:"80ms" help:"Least time that sketch takes for a step over a million pixels."`
 }
 
-// workerSlotsMax bounds the jobs of one worker.
-const workerSlotsMax = 64
-
 func (s workerSettings) errors() []error {
 	errs := append(checkURL("PINGVAS_API_URL", s.APIURL), checkToken("PINGVAS_WORKER_TOKEN", s.Token)...)
 	if s.APIURL == "" {
@@ -149,8 +148,8 @@ func (s workerSettings) errors() []error {
 
 func checkWork(slots int, grace, pace time.Duration) []error {
 	var errs []error
-	if slots < 1 || slots > workerSlotsMax {
-		errs = append(errs, fmt.Errorf("PINGVAS_WORKER_SLOTS is %d and must be between 1 and %d", slots, workerSlotsMax))
+	if slots < 1 || slots > generate.SlotsMax {
+		errs = append(errs, fmt.Errorf("PINGVAS_WORKER_SLOTS is %d and must be between 1 and %d", slots, generate.SlotsMax))
 	}
 	if grace < 0 || pace < 0 {
 		errs = append(errs, errors.New("PINGVAS_WORKER_GRACE and PINGVAS_SKETCH_PACE cannot be negative"))
