@@ -23,12 +23,16 @@ type gate struct {
 	proceed chan error // nil lets the append through
 }
 
-func (g *gate) Append(ctx context.Context, shard int, units []eventstore.Unit) ([]eventstore.Result, error) {
+func (g *gate) Append(ctx context.Context, batches []eventstore.Batch) ([]eventstore.Appended, error) {
+	var units []eventstore.Unit
+	for _, b := range batches {
+		units = append(units, b.Units...)
+	}
 	g.arrived <- units
 	if err := <-g.proceed; err != nil {
 		return nil, err
 	}
-	return g.Store.Append(ctx, shard, units)
+	return g.Store.Append(ctx, batches)
 }
 
 // gated returns the bundle's ledger behind a gate.
@@ -82,7 +86,8 @@ func TestCommandsThatArriveWhileOthersCommitFormTheNextBatch(t *testing.T) {
 	require.Equal(t, 4, b.account(t).Open())
 }
 
-func TestWhoGivesUpBeforeTheBatchIsNotRun(t *testing.T) {
+// A command is decided when it arrives: who gives up then still learns what became of it.
+func TestWhoGivesUpIsAnswered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ledger, g := gated(t, b)
@@ -90,16 +95,31 @@ func TestWhoGivesUpBeforeTheBatchIsNotRun(t *testing.T) {
 	<-g.arrived
 	ctx, cancel := context.WithCancel(t.Context())
 	second := later(requestOn(ctx, ledger, b.caller, 2, 1))
-	third := later(requestOn(t.Context(), ledger, b.caller, 3, 1))
-	require.Eventually(t, func() bool { return ledger.Waiting() == 2 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return ledger.Waiting() == 1 }, time.Minute, time.Millisecond)
 	cancel()
-	require.ErrorIs(t, <-second, context.Canceled)
 	g.proceed <- nil
 	require.NoError(t, <-first)
 	require.Len(t, (<-g.arrived)[0].Events, 2)
 	g.proceed <- nil
-	require.NoError(t, <-third)
+	require.NoError(t, <-second)
 	require.Equal(t, 2, b.account(t).Open())
+}
+
+// What was decided on top of a batch that could not be recorded is decided anew, on what is recorded.
+func TestFailedAppendTakesBackWhatWasDecidedOnIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ledger, g := gated(t, b)
+	first := later(requestOn(t.Context(), ledger, b.caller, 1, 8))
+	<-g.arrived
+	second := later(requestOn(t.Context(), ledger, keyed(b.caller, "second", 1), 2, 8))
+	require.Eventually(t, func() bool { return ledger.Waiting() == 1 }, time.Minute, time.Millisecond)
+	g.proceed <- errors.New("the database is away")
+	require.ErrorContains(t, <-first, "away")
+	require.EqualValues(t, 3, (<-g.arrived)[0].Events[0].Version, "not behind what was never recorded")
+	g.proceed <- nil
+	require.NoError(t, <-second)
+	require.Equal(t, 1, b.account(t).Open())
 }
 
 func TestFailedAppendIsToldAndForgotten(t *testing.T) {

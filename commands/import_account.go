@@ -14,6 +14,7 @@ func (l *Ledger) ImportAccount(ctx context.Context, c Caller, open account.Open,
 		name:    "import_account",
 		streams: []string{eventstore.AccountStream(c.Account)},
 		fresh:   eventstore.AccountStream(c.Account),
+		seals:   true,
 		decide: func(w *work) (struct{}, error) {
 			if err := w.onAccount(open); err != nil {
 				return struct{}{}, err

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -13,7 +14,15 @@ type Config struct {
 	Codec *eventstore.Codec
 	// Snapshots keeps folded accounts; nil folds every account from its first event.
 	Snapshots eventstore.Snapshots
+	// Appenders is how many batches may be appended at once, 0 for DefaultAppenders. Each has its share of the shards.
+	Appenders int
 }
+
+// DefaultAppenders and AppendersMax are numbers of appenders.
+const (
+	DefaultAppenders = 2
+	AppendersMax     = 64
+)
 
 // Validate reports everything that is missing.
 func (c Config) Validate() error {
@@ -24,15 +33,18 @@ func (c Config) Validate() error {
 	if c.Codec == nil {
 		errs = append(errs, errors.New("commands: no codec"))
 	}
+	if c.Appenders < 0 || c.Appenders > AppendersMax {
+		errs = append(errs, fmt.Errorf("commands: %d appenders, at most %d", c.Appenders, AppendersMax))
+	}
 	return errors.Join(errs...)
 }
 
 // Ledger runs the use cases. Its methods are safe for concurrent use.
 type Ledger struct {
-	store  eventstore.Store
-	codec  *eventstore.Codec
-	kept   eventstore.Snapshots
-	shards []*shard
+	store     eventstore.Store
+	codec     *eventstore.Codec
+	kept      eventstore.Snapshots
+	appenders []*appender
 }
 
 // New returns a Ledger.
@@ -40,15 +52,15 @@ func New(c Config) (*Ledger, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	l := &Ledger{store: c.Store, codec: c.Codec, kept: c.Snapshots, shards: make([]*shard, c.Store.Shards())}
-	for id := range l.shards {
-		l.shards[id] = newShard(l, id)
+	n := c.Appenders
+	if n == 0 {
+		n = DefaultAppenders
+	}
+	l := &Ledger{store: c.Store, codec: c.Codec, kept: c.Snapshots}
+	for range min(n, c.Store.Shards()) {
+		l.appenders = append(l.appenders, newAppender(l))
 	}
 	return l, nil
-}
-
-func (l *Ledger) shardOf(account domain.AccountID) *shard {
-	return l.shards[eventstore.ShardOf(account, len(l.shards))]
 }
 
 // Caller says on whose behalf a command runs.

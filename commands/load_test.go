@@ -12,6 +12,7 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/eventstore"
+	"github.com/pingvas/pingvas/eventstore/storetest"
 )
 
 // streamPage is how many events a command reads at once.
@@ -37,7 +38,7 @@ func (b *bundle) lengthen(t *testing.T, length int) {
 		})
 	}
 	shard := eventstore.ShardOf(b.caller.Account, b.store.Shards())
-	results, err := b.store.Append(t.Context(), shard, []eventstore.Unit{unit})
+	results, err := storetest.Append(t.Context(), b.store, shard, unit)
 	require.NoError(t, err)
 	require.Equal(t, eventstore.StatusAppended, results[0].Status)
 }

@@ -38,6 +38,7 @@ func (l *Ledger) OpenAccount(ctx context.Context, c Caller, in OpenAccount) (Rec
 		name:    "open_account",
 		streams: []string{eventstore.AccountStream(c.Account)},
 		fresh:   eventstore.AccountStream(c.Account),
+		seals:   true,
 		decide: func(w *work) (OpenedAccount, error) {
 			out := OpenedAccount{c.Account, plan.Key, plan.Tier, limits, plan.Credits, in.At}
 			err := w.onAccount(account.Open{

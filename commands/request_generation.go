@@ -64,6 +64,7 @@ func (l *Ledger) RequestGeneration(
 		name:    "request_generation",
 		streams: []string{eventstore.AccountStream(c.Account), eventstore.GenerationStream(in.Generation)},
 		fresh:   eventstore.GenerationStream(in.Generation),
+		seals:   true,
 		decide:  func(w *work) (RequestedGeneration, error) { return in.decide(w, c.Account) },
 	})
 }

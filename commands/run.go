@@ -16,7 +16,9 @@ type useCase[R any] struct {
 	name    string
 	streams []string
 	// fresh is one of the streams that has no events yet, so that it need not be looked for.
-	fresh  string
+	fresh string
+	// seals says that the events may hold personal data.
+	seals  bool
 	decide func(*work) (R, error)
 }
 
@@ -33,8 +35,15 @@ type answer struct {
 // the idempotency key and returned as *domain.Error. CodeStaleVersion after triesMax conflicts, CodeUnavailable if too
 // many commands wait, CodeIdempotencyMismatch if the key was used for another request.
 func run[R any](ctx context.Context, l *Ledger, c Caller, u useCase[R]) (Receipt[R], error) {
-	a := l.shardOf(c.Account).run(ctx, &command{
-		caller: c, name: u.name, streams: u.streams, fresh: u.fresh,
+	if u.seals {
+		// Others wait while a command is encoded, so the key is fetched before.
+		if err := l.codec.Prepare(ctx, c.Account); err != nil {
+			return Receipt[R]{}, err
+		}
+	}
+	shard := eventstore.ShardOf(c.Account, l.store.Shards())
+	a := l.appenders[shard%len(l.appenders)].run(ctx, &command{
+		caller: c, name: u.name, streams: u.streams, fresh: u.fresh, shardID: shard,
 		decide: func(w *work) (any, error) { return u.decide(w) },
 	})
 	switch {

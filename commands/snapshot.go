@@ -11,16 +11,16 @@ import (
 
 // snapshotEvery is how many events an account gets between two snapshots, and so how many are read for it at most,
 // besides those that other processes have appended.
-const snapshotEvery = 1000
+const snapshotEvery = 2000
 
-// restore begins the accounts among the streams with what was kept of them. Other streams are short.
-func (l *Ledger) restore(ctx context.Context, shard int, streams map[string][]folded) error {
+// restore begins the accounts among the entries with what was kept of them. Other streams are short.
+func (l *Ledger) restore(ctx context.Context, shard int, byName map[string]*entry) error {
 	if l.kept == nil {
 		return nil
 	}
 	var names []string
-	for name, same := range streams {
-		if _, is := same[0].(*accountStream); is { // only its own account ever uses it
+	for name, e := range byName {
+		if _, is := e.state.(*accountStream); is && e.own {
 			names = append(names, name)
 		}
 	}
@@ -36,23 +36,24 @@ func (l *Ledger) restore(ctx context.Context, shard int, streams map[string][]fo
 		if kept.Format != account.SnapshotFormat || json.Unmarshal(kept.State, &state) != nil {
 			continue // the events say the same
 		}
-		s := streams[kept.Stream][0].(*accountStream)
+		s := byName[kept.Stream].state.(*accountStream)
 		s.state, s.version, s.kept = account.Restore(state), kept.Version, kept.Version
 	}
 	return nil
 }
 
-// keep makes a snapshot of an account that has got many events since the last one. A failure costs time later and
-// nothing else, so it is left at that.
-func (l *Ledger) keep(ctx context.Context, shard int, s folded) {
-	a, is := s.(*accountStream)
-	if !is || l.kept == nil || a.version-a.kept < snapshotEvery {
+// save saves snapshots of accounts. A failure costs time later and nothing else, so it is left at that.
+func (l *Ledger) save(snapshots []*snapshot) {
+	if l.kept == nil || len(snapshots) == 0 {
 		return
 	}
-	a.kept = a.version
-	if state, err := json.Marshal(a.state.Snapshot()); err == nil {
-		_ = l.kept.SaveSnapshot(ctx, shard, eventstore.Snapshot{
-			StreamVersion: a.at(), Format: account.SnapshotFormat, State: state,
-		})
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	for _, s := range snapshots {
+		if state, err := json.Marshal(s.state); err == nil {
+			_ = l.kept.SaveSnapshot(ctx, s.shard, eventstore.Snapshot{
+				StreamVersion: s.at, Format: account.SnapshotFormat, State: state,
+			})
+		}
 	}
 }

@@ -19,6 +19,8 @@ const loadPage = 1000
 type folded interface {
 	at() eventstore.StreamVersion
 	fold(version int64, e domain.Event)
+	// weight estimates the bytes that the state takes.
+	weight() int
 }
 
 // stream is a folded stream with the decider of its kind.
@@ -28,6 +30,7 @@ type stream[S, C any] struct {
 	kept    int64 // version of the newest snapshot that is known
 	state   S
 	decider domain.Decider[S, C]
+	size    func(S) int // an estimate in bytes
 }
 
 type (
@@ -39,18 +42,35 @@ type (
 func newStream(name string) folded {
 	switch kind, _, _ := strings.Cut(name, "-"); kind {
 	case "account":
-		return empty(name, account.Decider())
+		return empty(name, account.Decider(), accountSize)
 	case "generation":
-		return empty(name, generation.Decider())
+		return empty(name, generation.Decider(), generationSize)
 	case "image":
-		return empty(name, image.Decider())
+		return empty(name, image.Decider(), imageSize)
 	}
 	panic("commands: no aggregate has the stream " + name)
 }
 
-func empty[S, C any](name string, d domain.Decider[S, C]) *stream[S, C] {
-	return &stream[S, C]{name: name, state: d.Initial(), decider: d}
+func empty[S, C any](name string, d domain.Decider[S, C], size func(S) int) *stream[S, C] {
+	return &stream[S, C]{name: name, state: d.Initial(), decider: d, size: size}
 }
+
+// What a state takes in memory, measured with room to spare: the state itself and each thing in it.
+const (
+	stateBytes = 2 << 10
+	thingBytes = 512
+)
+
+func accountSize(s *account.State) int { return stateBytes + thingBytes*s.Things() }
+
+func generationSize(s generation.State) int {
+	spec := s.Request.Spec
+	return stateBytes + len(spec.Prompt) + len(spec.NegativePrompt) + thingBytes*len(s.Images)
+}
+
+func imageSize(s image.State) int { return stateBytes + thingBytes*len(s.Tags) }
+
+func (s *stream[S, C]) weight() int { return s.size(s.state) }
 
 func (s *stream[S, C]) at() eventstore.StreamVersion {
 	return eventstore.StreamVersion{Stream: s.name, Version: s.version}
@@ -60,35 +80,68 @@ func (s *stream[S, C]) fold(version int64, e domain.Event) {
 	s.state, s.version = s.decider.Evolve(s.state, e), version
 }
 
-// load folds what new streams lack. Several of them may be the same stream, as different accounts use it.
-func (l *Ledger) load(ctx context.Context, shard int, streams []folded) error {
-	if len(streams) == 0 {
+// load folds the streams that a command uses. The entries are not shared yet.
+func (l *Ledger) load(ctx context.Context, c *command, fresh []*entry) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked(r)
+		}
+	}()
+	// Others may be waiting for the same streams, so it does not matter whether this caller gives up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
+	defer cancel()
+	byName := make(map[string]*entry, len(fresh))
+	for _, e := range fresh {
+		// The stream of an account has only commands of that account; what nobody has begun, somebody else may begin.
+		e.own = e.stream == eventstore.AccountStream(e.account)
+		if e.stream == c.fresh && c.tries == 0 {
+			e.own = true
+			continue
+		}
+		byName[e.stream] = e
+	}
+	if len(byName) == 0 {
 		return nil
 	}
-	byName := make(map[string][]folded, len(streams))
-	for _, s := range streams {
-		byName[s.at().Stream] = append(byName[s.at().Stream], s)
-	}
-	if err := l.restore(ctx, shard, byName); err != nil {
+	if err := l.restore(ctx, c.shardID, byName); err != nil {
 		return err
 	}
+	if err := l.read(ctx, c.shardID, byName); err != nil {
+		return fmt.Errorf("load %d streams: %w", len(byName), err)
+	}
+	for _, e := range byName {
+		if !e.own {
+			e.asOf = 0
+		}
+	}
+	return nil
+}
+
+// read folds what the entries lack.
+func (l *Ledger) read(ctx context.Context, shard int, byName map[string]*entry) error {
 	for {
 		after := make([]eventstore.StreamVersion, 0, len(byName))
-		for _, same := range byName {
-			after = append(after, same[0].at())
+		for _, e := range byName {
+			after = append(after, e.state.at())
 		}
 		page, err := l.store.ReadStreams(ctx, shard, after, loadPage)
 		if err != nil {
-			return fmt.Errorf("load %d streams: %w", len(streams), err)
+			return err
 		}
-		for _, e := range page {
-			event, err := l.codec.Decode(ctx, e)
+		for _, recorded := range page {
+			event, err := l.codec.Decode(ctx, recorded)
 			if err != nil {
 				return err
 			}
-			for _, s := range byName[e.Stream] {
-				s.fold(e.Version, event)
+			e := byName[recorded.Stream]
+			if recorded.Version == 1 {
+				meta, err := recorded.Meta()
+				if err != nil {
+					return fmt.Errorf("decode the metadata of %s: %w", recorded.Position(), err)
+				}
+				e.own = meta.Account == e.account
 			}
+			e.state.fold(recorded.Version, event)
 		}
 		// The page is filled stream by stream, so one that is full says nothing about the streams that it lacks.
 		if len(page) < loadPage {

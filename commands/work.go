@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/pingvas/pingvas/domain"
@@ -62,20 +60,12 @@ func (w *work) putLast(n int) {
 	w.pending = append(w.pending[n:len(w.pending):len(w.pending)], w.pending[:n]...)
 }
 
-// encode completes the events with their data and metadata.
-func (w *work) encode(ctx context.Context, codec *eventstore.Codec, c Caller) error {
-	metadata, err := json.Marshal(eventstore.Metadata{
-		Account: c.Account, Command: w.command, Actor: c.Actor, Correlation: c.Correlation,
-	})
-	if err != nil {
-		return fmt.Errorf("encode metadata: %w", err)
+// snapshot returns the account as the decision has left it, if it has got many events since the last snapshot.
+func (w *work) snapshot(shard int) *snapshot {
+	a := w.account
+	if a == nil || a.version-a.kept < snapshotEvery {
+		return nil
 	}
-	for i := range w.events {
-		data, err := codec.Encode(ctx, c.Account, w.pending[i])
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", w.events[i].Type, err)
-		}
-		w.events[i].Data, w.events[i].Metadata = data, metadata
-	}
-	return nil
+	a.kept = a.version
+	return &snapshot{shard: shard, at: a.at(), state: a.state.Snapshot()}
 }

@@ -33,6 +33,14 @@ func NewCodec(types []domain.EventType, keys Keyring) (*Codec, error) {
 	return c, nil
 }
 
+// Prepare gets the account's data key, so that Encode need not wait for it soon.
+func (c *Codec) Prepare(ctx context.Context, account domain.AccountID) error {
+	if _, err := c.keys.Key(ctx, account); err != nil {
+		return fmt.Errorf("get the data key of %s: %w", account, err)
+	}
+	return nil
+}
+
 // Encode returns the JSON of an event of the account, with personal data sealed.
 func (c *Codec) Encode(ctx context.Context, account domain.AccountID, e domain.Event) ([]byte, error) {
 	t := c.types[e.EventName()]

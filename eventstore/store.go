@@ -20,13 +20,13 @@ const (
 type Store interface {
 	// Shards returns the number of shards, fixed when the ledger was created.
 	Shards() int
-	// Append records the units in one transaction and returns one result for each, in order. All events of one call
-	// get adjacent positions in the order of the units. A unit that cannot be appended costs only itself.
-	// No two units of one call may be of the same account. The whole call is refused with CodeInvalid if a unit
-	// breaks a bound, belongs to another shard, or skips a version.
+	// Append records the batches, of different shards, and answers each. All events of a batch get adjacent positions
+	// in the order of its units, in one transaction; several batches may share one. A unit that cannot be appended
+	// costs only itself. No two units of a batch may be of the same account. The whole call is refused with CodeInvalid
+	// if a unit breaks a bound, belongs to another shard, or skips a version.
 	// With an error the caller does not know whether anything was recorded; asking again is safe, since either the
 	// versions or the idempotency keys will show it.
-	Append(ctx context.Context, shard int, units []Unit) ([]Result, error)
+	Append(ctx context.Context, batches []Batch) ([]Appended, error)
 	// ReadStreams returns the events after the given version of each stream, ordered by stream, then version, and up to
 	// limit of them in all: only an answer with fewer holds everything of every stream.
 	ReadStreams(ctx context.Context, shard int, after []StreamVersion, limit int) ([]Envelope, error)
@@ -66,6 +66,22 @@ type Head struct {
 	Chain Hash
 }
 
+// Batch is what is appended to one shard.
+type Batch struct {
+	Shard int
+	// Known is a head up to which the caller knows every stream of the units, or nil. While it still is the shard's
+	// head no stream can have moved on, so a store need not look: it is a matter of speed only.
+	Known *Head
+	Units []Unit
+}
+
+// Appended is what became of a batch.
+type Appended struct {
+	Results []Result // one for each unit, in order
+	// Before and After are the heads of the shard around the batch.
+	Before, After Head
+}
+
 // Unit is what one account does at once: recorded whole or not at all.
 type Unit struct {
 	Account domain.AccountID
@@ -94,7 +110,7 @@ type NewOutcome struct {
 	RequestHash Hash
 	Body        []byte // JSON, the caller's own
 	// Events is how many events of the unit had been caused when this command was done: the last of them gives the
-	// outcome its position. 0 means that the command caused none.
+	// outcome its position, and no other outcome may have it. 0 means that the command caused none.
 	Events int
 }
 

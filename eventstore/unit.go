@@ -1,7 +1,7 @@
 package eventstore
 
 import (
-	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,18 +17,22 @@ const (
 	StreamsMax     = 1024     // streams of one read
 )
 
-// CheckUnits returns CodeInvalid if Store.Append must refuse the whole call, whatever is recorded. Every store calls
-// it first.
-func CheckUnits(shard, shards int, units []Unit) error {
-	if err := checkShard(shard, shards); err != nil {
-		return err
-	}
-	if len(units) > UnitsMax {
-		return domain.Errorf(domain.CodeInvalid, "%d units in one append, at most %d", len(units), UnitsMax)
-	}
-	c := unitCheck{shard: shard, shards: shards, accounts: map[domain.AccountID]bool{}, streams: map[string]int{}}
-	for i, u := range units {
-		if err := c.unit(i, u); err != nil {
+// CheckBatches returns CodeInvalid if Store.Append must refuse the whole call, whatever is recorded. Every store calls
+// it first. What is not JSON is for the store to refuse: a database does so anyway.
+func CheckBatches(shards int, batches []Batch) error {
+	units := 0
+	c := unitCheck{shards: shards}
+	for i, b := range batches {
+		if units += len(b.Units); units > UnitsMax {
+			return domain.Errorf(domain.CodeInvalid, "%d units in one append, at most %d", units, UnitsMax)
+		}
+		if err := checkShard(b.Shard, shards); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(batches[:i], func(other Batch) bool { return other.Shard == b.Shard }) {
+			return domain.Errorf(domain.CodeInvalid, "shard %d has two batches in one append", b.Shard)
+		}
+		if err := c.batch(b); err != nil {
 			return err
 		}
 	}
@@ -73,15 +77,29 @@ func checkShard(shard, shards int) error {
 
 // unitCheck is what has been seen in the units before.
 type unitCheck struct {
-	shard, shards    int
-	accounts         map[domain.AccountID]bool
-	streams          map[string]int // the unit that writes the stream
+	shards           int
+	shard            int
+	accounts         map[domain.AccountID]bool // of the shard
+	streams          map[string]int64          // of the shard, at these versions
 	events, outcomes int
 	reads            int
 	bytes            int
 }
 
-func (c *unitCheck) unit(index int, u Unit) error {
+// batch begins with the units of another shard.
+func (c *unitCheck) batch(b Batch) error {
+	c.shard = b.Shard
+	c.accounts = make(map[domain.AccountID]bool, len(b.Units))
+	c.streams = make(map[string]int64, len(b.Units))
+	for _, u := range b.Units {
+		if err := c.unit(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *unitCheck) unit(u Unit) error {
 	if err := u.Account.Check(); err != nil {
 		return err
 	}
@@ -106,30 +124,28 @@ func (c *unitCheck) unit(index int, u Unit) error {
 			return err
 		}
 	}
-	versions := make(map[string]int64, len(u.Events))
-	for _, e := range u.Events {
-		if err := c.event(index, versions, e); err != nil {
+	for i, e := range u.Events {
+		if err := c.event(u.Events[:i], e); err != nil {
 			return err
 		}
 	}
 	return c.keys(u)
 }
 
-func (c *unitCheck) event(index int, versions map[string]int64, e NewEvent) error {
+// event checks an event that follows others of its unit.
+func (c *unitCheck) event(before []NewEvent, e NewEvent) error {
 	if err := checkName("stream", e.Stream, StreamBytesMax); err != nil {
 		return err
 	}
 	if err := checkName("event type", e.Type, TypeBytesMax); err != nil {
 		return err
 	}
-	if other, ok := c.streams[e.Stream]; ok && other != index {
-		return domain.Errorf(domain.CodeInvalid, "two units of one append write stream %q", e.Stream)
-	}
-	c.streams[e.Stream] = index
-	previous, follows := versions[e.Stream]
-	versions[e.Stream] = e.Version
+	previous, follows := c.streams[e.Stream]
+	c.streams[e.Stream] = e.Version
 	c.bytes += len(e.Data) + len(e.Metadata)
 	switch {
+	case follows && !slices.ContainsFunc(before, func(b NewEvent) bool { return b.Stream == e.Stream }):
+		return domain.Errorf(domain.CodeInvalid, "two units of one append write stream %q", e.Stream)
 	case e.Version < 1 || follows && e.Version != previous+1:
 		return domain.Errorf(domain.CodeInvalid, "version %d of stream %q does not follow %d",
 			e.Version, e.Stream, previous)
@@ -138,34 +154,41 @@ func (c *unitCheck) event(index int, versions map[string]int64, e NewEvent) erro
 			len(e.Data)+len(e.Metadata), EventBytesMax)
 	case c.bytes > AppendBytesMax:
 		return domain.Errorf(domain.CodeInvalid, "more than %d bytes in one append", AppendBytesMax)
-	case !isJSON(e.Data) || !isJSON(e.Metadata):
-		return domain.Errorf(domain.CodeInvalid, "data or metadata of stream %q is not JSON in UTF-8", e.Stream)
+	case len(e.Data) == 0 || len(e.Metadata) == 0:
+		return NotJSON()
 	}
 	return nil
 }
 
 func (c *unitCheck) keys(u Unit) error {
-	seen := make(map[string]bool, len(u.Outcomes))
-	for _, o := range u.Outcomes {
+	last := 0
+	for i, o := range u.Outcomes {
 		if err := CheckKey(o.Key); err != nil {
 			return err
 		}
 		c.bytes += len(o.Body)
 		switch {
-		case seen[o.Key]:
+		case slices.ContainsFunc(u.Outcomes[:i], func(b NewOutcome) bool { return b.Key == o.Key }):
 			return domain.Errorf(domain.CodeInvalid, "one unit has two outcomes for one idempotency key")
 		case o.Events < 0 || o.Events > len(u.Events):
 			return domain.Errorf(domain.CodeInvalid, "an outcome after %d of %d events", o.Events, len(u.Events))
+		case o.Events > 0 && o.Events <= last:
+			return domain.Errorf(domain.CodeInvalid, "an outcome after %d events follows one after %d", o.Events, last)
 		case len(o.Body) > EventBytesMax:
 			return domain.Errorf(domain.CodeInvalid, "an outcome of %d bytes, at most %d", len(o.Body), EventBytesMax)
 		case c.bytes > AppendBytesMax:
 			return domain.Errorf(domain.CodeInvalid, "more than %d bytes in one append", AppendBytesMax)
-		case !isJSON(o.Body):
-			return domain.Errorf(domain.CodeInvalid, "the body of an outcome is not JSON in UTF-8")
+		case len(o.Body) == 0:
+			return NotJSON()
 		}
-		seen[o.Key] = true
+		last = max(last, o.Events)
 	}
 	return nil
+}
+
+// NotJSON returns the CodeInvalid of data, metadata or an outcome that is not JSON in UTF-8.
+func NotJSON() error {
+	return domain.Errorf(domain.CodeInvalid, "data, metadata or an outcome of an append is not JSON in UTF-8")
 }
 
 // checkName refuses what a text column cannot hold or an index cannot find.
@@ -176,6 +199,3 @@ func checkName(what, name string, bytesMax int) error {
 	}
 	return nil
 }
-
-// isJSON is stricter than json.Valid, which lets bytes that are not UTF-8 pass.
-func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }

@@ -13,24 +13,31 @@ import (
 
 const testShards = 4
 
-func TestCheckUnitsRefuses(t *testing.T) {
+func TestCheckBatchesRefuses(t *testing.T) {
 	t.Parallel()
 	for _, call := range storetest.RefusedCalls(testShards) {
-		err := eventstore.CheckUnits(call.Shard, testShards, call.Units)
+		if call.NotJSON {
+			continue // for the store to find
+		}
+		err := eventstore.CheckBatches(testShards, call.Batches)
 		require.Equal(t, domain.CodeInvalid, domain.CodeOf(err), call.Name)
 		require.ErrorContains(t, err, call.Reason, call.Name)
 	}
 }
 
-func TestCheckUnitsAllows(t *testing.T) {
+func TestCheckBatchesAllows(t *testing.T) {
 	t.Parallel()
 	a := storetest.Accounts(3, testShards, 2)
 	interleaved := storetest.WithKey(eventstore.Unit{Account: a[0], Events: []eventstore.NewEvent{
 		storetest.Event("x", 7), storetest.Event("y", 1), storetest.Event("x", 8), storetest.Event("y", 2),
 	}}, strings.Repeat("k", eventstore.KeyBytesMax))
 	refusal := eventstore.Unit{Account: a[1], Outcomes: []eventstore.NewOutcome{storetest.Outcome("k", 0)}}
-	require.NoError(t, eventstore.CheckUnits(3, testShards, []eventstore.Unit{interleaved, refusal}))
-	require.NoError(t, eventstore.CheckUnits(0, 1, nil))
+	require.NoError(t, eventstore.CheckBatches(testShards, []eventstore.Batch{
+		{Shard: 3, Units: []eventstore.Unit{interleaved, refusal}},
+		{Shard: 1, Units: []eventstore.Unit{storetest.Unit(storetest.Accounts(1, testShards, 1)[0], 1, 1)}},
+		{Shard: 0},
+	}))
+	require.NoError(t, eventstore.CheckBatches(1, nil))
 }
 
 func TestCheckRead(t *testing.T) {

@@ -82,6 +82,9 @@ func (s *State) Reservation(id domain.ReservationID) (Reservation, bool) {
 // Open returns the number of open reservations, expired ones included until their expiry is visible.
 func (s *State) Open() int { return len(s.open) }
 
+// Things returns how many grants and reservations the state remembers.
+func (s *State) Things() int { return len(s.grants) + len(s.granted) + len(s.open) + len(s.lapsed) }
+
 // At returns the account as it is at a time: with everything ended that time has ended. The state is not changed.
 func (s *State) At(at time.Time) *State {
 	events, aged := s.age(at)

@@ -15,6 +15,7 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/eventstore/audit"
 	"github.com/pingvas/pingvas/eventstore/memory"
+	"github.com/pingvas/pingvas/eventstore/storetest"
 )
 
 const owner domain.AccountID = "acc_01k00000000000000000000001"
@@ -79,7 +80,7 @@ func verify(t *testing.T, events []domain.Event, wrap func(*tampered)) audit.Rep
 			Stream: eventstore.AccountStream(owner), Version: int64(i + 1), Type: e.EventName(), Data: data, Metadata: meta,
 		})
 	}
-	results, err := store.Append(t.Context(), 0, []eventstore.Unit{unit})
+	results, err := storetest.Append(t.Context(), store, 0, unit)
 	require.NoError(t, err)
 	require.Equal(t, eventstore.StatusAppended, results[0].Status)
 	read := tampered{Store: store}

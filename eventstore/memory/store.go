@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -74,28 +76,59 @@ func New(cfg Config) (*Store, error) {
 // Shards implements eventstore.Store.
 func (s *Store) Shards() int { return len(s.shards) }
 
-// Append implements eventstore.Store.
-func (s *Store) Append(ctx context.Context, shard int, units []eventstore.Unit) ([]eventstore.Result, error) {
-	if err := eventstore.CheckUnits(shard, len(s.shards), units); err != nil {
+// Append implements eventstore.Store. It looks at everything, whether or not the caller knows the head.
+func (s *Store) Append(ctx context.Context, batches []eventstore.Batch) ([]eventstore.Appended, error) {
+	if err := eventstore.CheckBatches(len(s.shards), batches); err != nil {
 		return nil, err
 	}
-	sh := s.shards[shard]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := checkJSON(batches); err != nil {
 		return nil, err
 	}
-	// As in a database, no unit of a call sees another; they share neither streams nor keys.
-	now := s.now().UTC().Truncate(time.Microsecond)
-	results := make([]eventstore.Result, len(units))
-	for i, u := range units {
-		results[i].Status = sh.status(u)
-		if results[i].Status == eventstore.StatusAppended {
-			results[i].First = sh.record(shard, u, now)
+	out := make([]eventstore.Appended, len(batches))
+	for i, b := range batches {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out[i] = s.shards[b.Shard].append(b, s.now().UTC().Truncate(time.Microsecond))
+	}
+	return out, ctx.Err()
+}
+
+// append records a batch. As in a database, none of its units sees another; they share neither streams nor keys.
+func (s *shard) append(b eventstore.Batch, now time.Time) eventstore.Appended {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := eventstore.Appended{Before: s.head(), Results: make([]eventstore.Result, len(b.Units))}
+	for i, u := range b.Units {
+		out.Results[i].Status = s.status(u)
+		if out.Results[i].Status == eventstore.StatusAppended {
+			out.Results[i].First = s.record(b.Shard, u, now)
 		}
 	}
-	return results, nil
+	out.After = s.head()
+	return out
 }
+
+func checkJSON(batches []eventstore.Batch) error {
+	for _, b := range batches {
+		for _, u := range b.Units {
+			for _, e := range u.Events {
+				if !isJSON(e.Data) || !isJSON(e.Metadata) {
+					return eventstore.NotJSON()
+				}
+			}
+			for _, o := range u.Outcomes {
+				if !isJSON(o.Body) {
+					return eventstore.NotJSON()
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isJSON is stricter than json.Valid, which lets bytes that are not UTF-8 pass.
+func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 
 // status puts duplicates first: who asks again after success finds both its key and newer versions.
 func (s *shard) status(u eventstore.Unit) eventstore.Status {

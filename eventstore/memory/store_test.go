@@ -31,7 +31,7 @@ func TestSameClockSameRecord(t *testing.T) {
 	record := func() []eventstore.Envelope {
 		s, err := memory.New(memory.Config{Shards: 1, Now: func() time.Time { return at }})
 		require.NoError(t, err)
-		_, err = s.Append(t.Context(), 0, []eventstore.Unit{storetest.Unit(storetest.Account(1), 1, 3)})
+		_, err = storetest.Append(t.Context(), s, 0, storetest.Unit(storetest.Account(1), 1, 3))
 		require.NoError(t, err)
 		return storetest.ReadAll(t, s, 0)
 	}

@@ -59,7 +59,7 @@ func (w *world) append(t require.TestingT, shard, n int) {
 	for i := range unit.Events {
 		unit.Events[i].Metadata = meta
 	}
-	results, err := w.ledger.Append(context.Background(), shard, []eventstore.Unit{unit})
+	results, err := storetest.Append(context.Background(), w.ledger, shard, unit)
 	require.NoError(t, err)
 	require.Equal(t, eventstore.StatusAppended, results[0].Status)
 	w.versions[shard] += int64(n)

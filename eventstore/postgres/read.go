@@ -2,6 +2,9 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,9 +24,11 @@ type eventRow struct {
 	RecordedAt time.Time
 	LeafHash   []byte
 	ChainHash  []byte
+	StreamID   id
 }
 
-const readShardSQL = `SELECT shard, pos, stream, version, type, data, metadata, recorded_at, leaf_hash, chain_hash
+const readShardSQL = `SELECT shard, pos, stream, version, type, data, metadata, recorded_at, leaf_hash, chain_hash,
+	stream_id
 FROM ledger.events WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3`
 
 // ReadShard implements eventstore.Store.
@@ -40,12 +45,11 @@ func (s *Store) ReadShard(ctx context.Context, shard int, after int64, limit int
 
 // readStreamsSQL goes through the streams in order and reads each by index, so that it stops at the limit.
 const readStreamsSQL = `SELECT e.shard, e.pos, e.stream, e.version, e.type, e.data, e.metadata, e.recorded_at,
-	e.leaf_hash, e.chain_hash
-FROM (SELECT u.stream COLLATE "C" AS stream, u.version FROM unnest($2::text[], $3::bigint[]) AS u (stream, version)
-	ORDER BY 1) AS s
+	e.leaf_hash, e.chain_hash, e.stream_id
+FROM (SELECT * FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS u (stream_id, version, n) ORDER BY n) AS s
 CROSS JOIN LATERAL (SELECT * FROM ledger.events r
-	WHERE r.shard = $1 AND r.stream = s.stream AND r.version > s.version ORDER BY r.version LIMIT $4) AS e
-ORDER BY s.stream, e.version LIMIT $4`
+	WHERE r.stream_id = s.stream_id AND r.version > s.version ORDER BY r.version LIMIT $3) AS e
+ORDER BY s.n, e.version LIMIT $3`
 
 // ReadStreams implements eventstore.Store.
 func (s *Store) ReadStreams(
@@ -57,11 +61,14 @@ func (s *Store) ReadStreams(
 	if err := eventstore.CheckStreams(after); err != nil {
 		return nil, err
 	}
-	streams, versions := make([]string, len(after)), make([]int64, len(after))
-	for i, a := range after {
-		streams[i], versions[i] = a.Stream, a.Version
+	sorted := slices.SortedFunc(slices.Values(after), func(a, b eventstore.StreamVersion) int {
+		return strings.Compare(a.Stream, b.Stream)
+	})
+	ids, versions := make([]id, len(after)), make([]int64, len(after))
+	for i, a := range sorted {
+		ids[i], versions[i] = streamID(shard, a.Stream), a.Version
 	}
-	rows, err := s.pool.Query(ctx, readStreamsSQL, shard, streams, versions, limit)
+	rows, err := s.pool.Query(ctx, readStreamsSQL, ids, versions, limit)
 	if err != nil {
 		return nil, failed(ctx, "read streams", err)
 	}
@@ -75,6 +82,9 @@ func collect(ctx context.Context, doing string, rows pgx.Rows) ([]eventstore.Env
 	}
 	out := make([]eventstore.Envelope, len(events))
 	for i, e := range events {
+		if e.StreamID != streamID(e.Shard, e.Stream) {
+			return nil, fmt.Errorf("%s: event %d:%d is filed under another stream than its own", doing, e.Shard, e.Pos)
+		}
 		out[i] = fromRow(e)
 	}
 	return out, nil

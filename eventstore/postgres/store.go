@@ -102,8 +102,8 @@ func (s *Store) Heads(ctx context.Context) ([]eventstore.Head, error) {
 	return out, nil
 }
 
-const outcomeSQL = `SELECT request_hash, body, shard, COALESCE(pos, 0) FROM ledger.outcomes
-WHERE account = $1 AND key = $2`
+const outcomeSQL = `SELECT request_hash, outcome, shard, pos FROM ledger.events WHERE key_id = $1
+UNION ALL SELECT request_hash, body, shard, 0 FROM ledger.outcomes WHERE key_id = $1`
 
 // Outcome implements eventstore.Store.
 func (s *Store) Outcome(ctx context.Context, account domain.AccountID, key string) (eventstore.Outcome, bool, error) {
@@ -112,7 +112,7 @@ func (s *Store) Outcome(ctx context.Context, account domain.AccountID, key strin
 		return eventstore.Outcome{}, false, nil
 	}
 	var hash []byte
-	err := s.pool.QueryRow(ctx, outcomeSQL, account, key).Scan(&hash, &o.Body, &o.Position.Shard, &o.Position.Pos)
+	err := s.pool.QueryRow(ctx, outcomeSQL, keyID(account, key)).Scan(&hash, &o.Body, &o.Position.Shard, &o.Position.Pos)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return eventstore.Outcome{}, false, nil

@@ -122,10 +122,21 @@ func (v *verifier) verify(page []eventstore.Envelope) error {
 	return nil
 }
 
+// Append appends units to one shard and returns their results.
+func Append(
+	ctx context.Context, s eventstore.Store, shard int, units ...eventstore.Unit,
+) ([]eventstore.Result, error) {
+	out, err := s.Append(ctx, []eventstore.Batch{{Shard: shard, Units: units}})
+	if err != nil {
+		return nil, err
+	}
+	return out[0].Results, nil
+}
+
 // mustAppend appends and returns the results.
 func mustAppend(t testing.TB, s eventstore.Store, shard int, units ...eventstore.Unit) []eventstore.Result {
 	t.Helper()
-	results, err := s.Append(t.Context(), shard, units)
+	results, err := Append(t.Context(), s, shard, units...)
 	require.NoError(t, err)
 	require.Len(t, results, len(units))
 	return results

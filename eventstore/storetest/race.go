@@ -54,7 +54,7 @@ func requireOneWinner(t *testing.T, counts map[eventstore.Status]int, losers eve
 }
 
 func one(ctx context.Context, s *suite, u eventstore.Unit) (eventstore.Result, error) {
-	results, err := s.store.Append(ctx, s.shard, []eventstore.Unit{u})
+	results, err := Append(ctx, s.store, s.shard, u)
 	if err != nil {
 		return eventstore.Result{}, err
 	}
@@ -206,7 +206,7 @@ func (w *writer) append(ctx context.Context, round int, units []eventstore.Unit)
 		defer cancel()
 		ctx = short
 	}
-	return w.store.Append(ctx, w.shard, units)
+	return Append(ctx, w.store, w.shard, units...)
 }
 
 // recover finds out whether an append that ran out of time was recorded, as a command has to.

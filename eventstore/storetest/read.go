@@ -130,7 +130,7 @@ func testCancelled(t *testing.T, s *suite) {
 	mustAppend(t, s.store, s.shard, Unit(s.a, 1, 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.store.Append(ctx, s.shard, []eventstore.Unit{WithKey(Unit(s.a, 2, 1), "k")})
+	_, err := Append(ctx, s.store, s.shard, WithKey(Unit(s.a, 2, 1), "k"))
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = s.store.ReadShard(ctx, s.shard, 0, 1)
 	require.ErrorIs(t, err, context.Canceled)

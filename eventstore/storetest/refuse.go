@@ -14,11 +14,14 @@ import (
 
 // Refused is a call that every store refuses with CodeInvalid.
 type Refused struct {
-	Name   string
-	Reason string // part of the refusal's message
-	Shard  int
-	Units  []eventstore.Unit
+	Name    string
+	Reason  string // part of the refusal's message
+	NotJSON bool   // only the store itself can tell
+	Batches []eventstore.Batch
 }
+
+// notJSON is the reason of refusals that depend on what the bytes hold.
+const notJSON = "is not JSON"
 
 // RefusedCalls returns a refused call of each kind for a ledger with this many shards. Each breaks one rule only.
 func RefusedCalls(shards int) []Refused {
@@ -34,23 +37,33 @@ func RefusedCalls(shards int) []Refused {
 	outcomes := eventstore.Unit{
 		Account: a[0], Outcomes: slices.Repeat([]eventstore.NewOutcome{Outcome("k", 0)}, eventstore.EventsMax+1),
 	}
+	in := func(name, reason string, shard int, units []eventstore.Unit) Refused {
+		return Refused{Name: name, Reason: reason, Batches: []eventstore.Batch{{Shard: shard, Units: units}}}
+	}
 	calls := []Refused{
-		{"shard below 0", "shard -1", -1, one},
-		{"shard beyond the last", "of a ledger with", shards, one},
-		{"account of another shard", "is not of shard 0", 0, one},
-		{"two units of an account", "has two units", shard, []eventstore.Unit{many[0], ofOne}},
-		{"two units of a stream", "two units of one append write", shard, []eventstore.Unit{many[0], sameStream}},
-		{"empty unit", "is empty", shard, []eventstore.Unit{{Account: a[0]}}},
-		{"too many events", "events or outcomes in one append", shard, []eventstore.Unit{full, many[1]}},
-		{"too many outcomes", "events or outcomes in one append", shard, []eventstore.Unit{outcomes}},
-		{"too many units", "1025 units", shard, many},
+		in("shard below 0", "shard -1", -1, one),
+		in("shard beyond the last", "of a ledger with", shards, one),
+		in("account of another shard", "is not of shard 0", 0, one),
+		in("two units of an account", "has two units", shard, []eventstore.Unit{many[0], ofOne}),
+		in("two units of a stream", "two units of one append write", shard, []eventstore.Unit{many[0], sameStream}),
+		in("empty unit", "is empty", shard, []eventstore.Unit{{Account: a[0]}}),
+		in("too many events", "events or outcomes in one append", shard, []eventstore.Unit{full, many[1]}),
+		in("too many outcomes", "events or outcomes in one append", shard, []eventstore.Unit{outcomes}),
+		in("too many units", "1025 units", shard, many),
 	}
 	for _, s := range slices.Concat(spoiltEvents(), spoiltOutcomes()) {
 		u := WithKey(Unit(a[0], 1, 2), "k")
 		s.spoil(&u)
-		calls = append(calls, Refused{s.name, s.reason, shard, []eventstore.Unit{u}})
+		call := in(s.name, s.reason, shard, []eventstore.Unit{u})
+		call.NotJSON = s.reason == notJSON
+		calls = append(calls, call)
 	}
-	return calls
+	half := eventstore.Batch{Shard: shard, Units: many[:1]}
+	return append(calls,
+		Refused{Name: "a shard twice", Reason: "two batches", Batches: []eventstore.Batch{half, half}},
+		Refused{Name: "too many events in all", Reason: "events or outcomes", Batches: []eventstore.Batch{
+			{Shard: 0, Units: []eventstore.Unit{Unit(Accounts(0, shards, 1)[0], 1, eventstore.EventsMax)}}, half,
+		}})
 }
 
 // spoilt is a way to spoil a unit with two events and one outcome.
@@ -83,12 +96,12 @@ func spoiltEvents() []spoilt {
 		change("long type", "event type must be", func(e *eventstore.NewEvent) {
 			e.Type = strings.Repeat("x", eventstore.TypeBytesMax+1)
 		}),
-		data("no data", "is not JSON", nil),
-		data("data not JSON", "is not JSON", []byte(`{"a":}`)),
-		data("data with NUL", "is not JSON", []byte("\"\x00\"")),
-		data("data not UTF-8", "is not JSON", []byte("\"\xff\"")),
+		data("no data", notJSON, nil),
+		data("data not JSON", notJSON, []byte(`{"a":}`)),
+		data("data with NUL", notJSON, []byte("\"\x00\"")),
+		data("data not UTF-8", notJSON, []byte("\"\xff\"")),
 		data("data too large", "an event of", jsonString(eventstore.EventBytesMax)),
-		change("metadata not JSON", "is not JSON", func(e *eventstore.NewEvent) { e.Metadata = []byte(`x`) }),
+		change("metadata not JSON", notJSON, func(e *eventstore.NewEvent) { e.Metadata = []byte(`x`) }),
 		{"too many bytes in all", "bytes in one append", func(u *eventstore.Unit) {
 			u.Events = Events("s", 1, eventstore.AppendBytesMax/eventstore.EventBytesMax+1)
 			for i := range u.Events {
@@ -115,8 +128,11 @@ func spoiltOutcomes() []spoilt {
 		key("key not UTF-8", "\xff"),
 		{"key twice", "two outcomes for one", func(u *eventstore.Unit) { u.Outcomes = append(u.Outcomes, u.Outcomes[0]) }},
 		change("outcome of no event", "after 3 of 2", func(o *eventstore.NewOutcome) { o.Events = 3 }),
+		{"two outcomes of one event", "follows one after 2", func(u *eventstore.Unit) {
+			u.Outcomes = append(u.Outcomes, Outcome("other", 2))
+		}},
 		change("outcome below 0", "after -1 of 2", func(o *eventstore.NewOutcome) { o.Events = -1 }),
-		body("body not JSON", "is not JSON", []byte(`{`)),
+		body("body not JSON", notJSON, []byte(`{`)),
 		body("body too large", "an outcome of", jsonString(eventstore.EventBytesMax+1)),
 		{"too many bytes of outcomes", "bytes in one append", func(u *eventstore.Unit) {
 			for i := range eventstore.AppendBytesMax/eventstore.EventBytesMax + 1 {
@@ -137,14 +153,14 @@ func jsonString(n int) []byte {
 
 func testRefusedCalls(t *testing.T, s *suite) {
 	for _, call := range RefusedCalls(s.store.Shards()) {
-		results, err := s.store.Append(t.Context(), call.Shard, call.Units)
+		results, err := s.store.Append(t.Context(), call.Batches)
 		require.Equal(t, domain.CodeInvalid, domain.CodeOf(err), "%s: %v", call.Name, err)
 		require.ErrorContains(t, err, call.Reason, call.Name)
 		require.Empty(t, results)
 	}
 	good := WithKey(Unit(s.b, 1, 1), "k")
 	bad := Unit(s.a, 0, 1)
-	_, err := s.store.Append(t.Context(), s.shard, []eventstore.Unit{good, bad})
+	_, err := Append(t.Context(), s.store, s.shard, good, bad)
 	require.Equal(t, domain.CodeInvalid, domain.CodeOf(err))
 	for shard := range s.store.Shards() {
 		require.Empty(t, ReadAll(t, s.store, shard))

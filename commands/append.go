@@ -1,0 +1,183 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// appendAll appends one batch after another until there is none.
+func (a *appender) appendAll() {
+	for {
+		b := a.take()
+		if b == nil {
+			return
+		}
+		b.encoding.Wait()
+		a.mu.Lock()
+		batches := a.seal(b)
+		a.mu.Unlock()
+		out, err := a.append(batches)
+		a.mu.Lock()
+		snapshots := a.finish(b, out, err)
+		a.mu.Unlock()
+		close(b.done)
+		a.ledger.save(snapshots)
+	}
+}
+
+// take closes the open batch and opens the next one. It returns nil if there is nothing to append.
+func (a *appender) take() *batch {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	b := a.open
+	if a.running = b.commands > 0; !a.running {
+		return nil
+	}
+	a.open = newBatch()
+	close(b.closed)
+	return b
+}
+
+// seal returns what is to be appended, by shard. A unit that would make the call too large is void. The lock is held.
+func (a *appender) seal(b *batch) []eventstore.Batch {
+	var out []eventstore.Batch
+	index := map[*shard]int{}
+	bytes := 0
+	for _, u := range b.units {
+		sealed, size := u.seal()
+		u.void = u.void || bytes+size > eventstore.AppendBytesMax
+		if u.void || len(sealed.Events)+len(sealed.Outcomes)+len(sealed.Reads) == 0 {
+			continue
+		}
+		bytes += size
+		i, ok := index[u.shard]
+		if !ok {
+			i = len(out)
+			index[u.shard] = i
+			out = append(out, eventstore.Batch{Shard: u.shard.id, Known: u.shard.knownHead()})
+		}
+		u.sent, u.batch, u.index = true, i, len(out[i].Units)
+		out[i].Units = append(out[i].Units, sealed)
+		if !u.trusted() {
+			out[i].Known = nil
+		}
+	}
+	return out
+}
+
+// trusted reports whether all states that the unit was decided on are true while the shard's head is the known one.
+func (u *unit) trusted() bool {
+	for _, s := range u.uses {
+		if s.asOf != u.shard.epoch {
+			return false
+		}
+	}
+	return true
+}
+
+// append makes a panic of the store an error of the batch: the appender must go on for the others.
+func (a *appender) append(batches []eventstore.Batch) (out []eventstore.Appended, err error) {
+	if len(batches) == 0 {
+		return nil, nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked(r)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	out, err = a.ledger.store.Append(ctx, batches)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("append %d batches: %w", len(batches), err)
+	case len(out) != len(batches):
+		return nil, errors.New("the store has answered for other batches than it was given")
+	}
+	return out, nil
+}
+
+func panicked(r any) error { return fmt.Errorf("panic in a command: %v\n%s", r, debug.Stack()) }
+
+// finish answers the commands of a batch, or has them tried again on newer states. It returns the snapshots of what was
+// recorded. The lock is held.
+func (a *appender) finish(b *batch, out []eventstore.Appended, err error) []*snapshot {
+	for _, u := range b.units {
+		if !u.sent {
+			continue
+		}
+		if err != nil {
+			u.shard.known = false
+		} else if u.index == 0 {
+			u.shard.appended(out[u.batch].Before, out[u.batch].After)
+		}
+	}
+	var snapshots []*snapshot
+	for _, u := range b.units {
+		switch {
+		case !u.sent:
+			a.undo(u)
+			u.repeat(0)
+		case err != nil:
+			a.undo(u)
+			u.failed(err)
+		case out[u.batch].Results[u.index].Status != eventstore.StatusAppended:
+			a.undo(u)
+			u.repeat(out[u.batch].Results[u.index].Status)
+		default:
+			u.appended(out[u.batch].Results[u.index].First)
+			snapshots = append(snapshots, a.keep(b, u)...)
+		}
+		a.part(b, u)
+	}
+	return snapshots
+}
+
+// keep keeps what a recorded unit has left behind, unless its last command was refused halfway.
+func (a *appender) keep(b *batch, u *unit) (snapshots []*snapshot) {
+	for _, s := range u.uses {
+		if s.own = s.own || s.written; s.own {
+			s.asOf = u.shard.epoch
+		}
+	}
+	for _, c := range u.commands {
+		if key, ok := c.key(); ok && c.answer.err == nil && len(c.body) <= recentBytes {
+			a.recent.Add(key, c.outcome(c.answer.position))
+		}
+		if c.snapshot != nil {
+			snapshots = append(snapshots, c.snapshot)
+		}
+	}
+	if a.blocked[u.account] == b {
+		a.undo(u)
+	}
+	return snapshots
+}
+
+// undo forgets what the unit was decided on, and with it what was decided on top of it.
+func (a *appender) undo(u *unit) {
+	for _, s := range u.uses {
+		a.states.bury(s.entry)
+	}
+	if later := a.open.byOwner[u.account]; later != nil {
+		later.void = true
+		a.blocked[u.account] = a.open
+	}
+}
+
+// part lets go of what the commands of a unit have held on to.
+func (a *appender) part(b *batch, u *unit) {
+	if a.blocked[u.account] == b {
+		delete(a.blocked, u.account)
+	}
+	for _, c := range u.commands {
+		if key, ok := c.key(); ok && a.keys[key] == c {
+			delete(a.keys, key)
+		}
+		a.states.release(c.held)
+	}
+}

@@ -1,0 +1,244 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// Bounds of one appender.
+const (
+	// queueMax is how many commands may wait before they can join a batch; one more is refused with CodeUnavailable.
+	queueMax = 4096
+	// batchMax is how many commands are appended together.
+	batchMax = 512
+	// batchEvents and batchBytes close a batch early. What one command adds beyond them must fit into an append.
+	batchEvents = eventstore.EventsMax / 2
+	batchBytes  = eventstore.AppendBytesMax / 4
+	// batchTimeout bounds the work on one batch. It does not depend on any caller, since a batch has many.
+	batchTimeout = 15 * time.Second
+	// recentMax is how many recent outcomes are kept for those who ask again, recentBytes how large each may be.
+	recentMax   = 4096
+	recentBytes = 4 << 10
+)
+
+// appender decides and appends the commands of some shards. Each command is decided at once by its caller, on states
+// that include what is decided but not appended yet, and joins the open batch. One batch at a time is being appended;
+// meanwhile the next one fills. Nobody is answered before the batch is recorded, so if it is not, what was decided on
+// top of it is decided anew.
+type appender struct {
+	ledger *Ledger
+
+	mu      sync.Mutex
+	shards  map[int]*shard
+	states  *states
+	open    *batch // takes commands
+	running bool   // batches are being appended
+	queued  int    // commands that wait for others before they can join
+	// blocked are accounts whose states hold what will not be appended, until their batch is done.
+	blocked map[domain.AccountID]*batch
+	now     chan struct{} // is closed
+	// keys finds the commands on their way by their idempotency keys, recent the outcomes of those that were just
+	// recorded.
+	keys   map[accountKey]*command
+	recent *simplelru.LRU[accountKey, eventstore.Outcome]
+}
+
+type accountKey struct {
+	account domain.AccountID
+	key     string
+}
+
+func newAppender(l *Ledger) *appender {
+	recent, err := simplelru.NewLRU[accountKey, eventstore.Outcome](recentMax, nil)
+	if err != nil {
+		panic(err) // the size is a constant
+	}
+	now := make(chan struct{})
+	close(now)
+	return &appender{
+		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(),
+		blocked: map[domain.AccountID]*batch{}, now: now, keys: map[accountKey]*command{}, recent: recent,
+	}
+}
+
+// shard returns what is known of a shard. The lock is held.
+func (a *appender) shard(id int) *shard {
+	s := a.shards[id]
+	if s == nil {
+		s = &shard{id: id, epoch: 1}
+		a.shards[id] = s
+	}
+	return s
+}
+
+// run runs a command with others and returns its answer. It returns ctx's error only for a command that was not run.
+func (a *appender) run(ctx context.Context, c *command) answer {
+	for c.tries < triesMax {
+		if a.try(ctx, c) {
+			return c.answer
+		}
+	}
+	return answer{err: domain.Errorf(domain.CodeStaleVersion, "the account is very busy, nothing was done")}
+}
+
+// try runs the command once. It returns false if it is to be tried again.
+func (a *appender) try(ctx context.Context, c *command) (done bool) {
+	if c.duplicate {
+		if c.answer, done = a.lookUp(ctx, c); done {
+			return true
+		}
+	}
+	a.mu.Lock()
+	held, err := a.hold(ctx, c)
+	var next step
+	var wait <-chan struct{}
+	if err != nil {
+		c.answer, next = answer{err: err}, answered
+	} else {
+		next, wait = a.join(c, held)
+	}
+	if next != joined {
+		a.states.release(held)
+	}
+	a.mu.Unlock()
+
+	switch next {
+	case answered:
+		return true
+	case joined:
+		c.encode(context.WithoutCancel(ctx), a.ledger.codec)
+		<-c.batch.done // what has joined is run, whatever becomes of its caller
+		if c.again {
+			c.tries++
+		}
+		return !c.again
+	default:
+		return a.wait(ctx, c, wait)
+	}
+}
+
+// hold returns the entries of the command's streams, loaded, or why they are not. The lock is held, but not while the
+// streams are being loaded.
+func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
+	held, fresh := a.states.hold(c, a.shard(c.shardID))
+	if len(fresh) > 0 {
+		a.mu.Unlock()
+		err := a.ledger.load(ctx, c, fresh)
+		a.mu.Lock()
+		for _, e := range fresh {
+			if e.err = err; err != nil {
+				a.states.bury(e)
+			}
+			e.loaded = true
+			close(e.ready)
+		}
+	}
+	for _, e := range held {
+		if !e.loaded {
+			a.mu.Unlock()
+			select {
+			case <-e.ready:
+			case <-ctx.Done():
+			}
+			a.mu.Lock()
+		}
+		if !e.loaded {
+			return held, ctx.Err()
+		}
+		if e.err != nil {
+			return held, e.err
+		}
+	}
+	return held, nil
+}
+
+// step says how a command goes on.
+type step int
+
+const (
+	joined   step = iota // it is part of the batch
+	answered             // it has its answer
+	delayed              // it waits for others and tries again
+)
+
+// join decides the command and adds it to the open batch, or returns what it has to wait for. The lock is held.
+func (a *appender) join(c *command, held []*entry) (step, <-chan struct{}) {
+	key, keyed := c.key()
+	if keyed {
+		if recorded, ok := a.recent.Get(key); ok {
+			c.answer = answer{recorded: &recorded}
+			return answered, nil
+		}
+		if first := a.keys[key]; first != nil {
+			return delayed, first.batch.done
+		}
+	}
+	if b := a.blocked[c.caller.Account]; b != nil {
+		return delayed, b.done
+	}
+	for _, e := range held {
+		if e.dead {
+			return delayed, a.now
+		}
+	}
+	if !a.open.hasRoom() {
+		if a.queued >= queueMax {
+			c.answer = answer{err: domain.Errorf(domain.CodeUnavailable, "too many commands wait already")}
+			return answered, nil
+		}
+		return delayed, a.open.closed
+	}
+	a.add(c, held)
+	if keyed {
+		a.keys[key] = c
+	}
+	return joined, nil
+}
+
+// add decides the command as part of the open batch, and has batches appended from now on.
+func (a *appender) add(c *command, held []*entry) {
+	b := a.open
+	c.batch = b
+	if clean := b.unitOf(c, a.shard(c.shardID)).add(c, held); !clean {
+		a.blocked[c.caller.Account] = b
+	}
+	b.commands++
+	b.events += len(c.events)
+	b.encoding.Add(1)
+	if !a.running {
+		a.running = true
+		go a.appendAll()
+	}
+}
+
+// wait waits for others. It returns true if the caller has given up.
+func (a *appender) wait(ctx context.Context, c *command, others <-chan struct{}) (done bool) {
+	a.mu.Lock()
+	a.queued++
+	a.mu.Unlock()
+	select {
+	case <-others:
+	case <-ctx.Done():
+		c.answer, done = answer{err: ctx.Err()}, true
+	}
+	a.mu.Lock()
+	a.queued--
+	a.mu.Unlock()
+	return done
+}
+
+// lookUp answers from the outcome that is recorded under the command's key, if there is one.
+func (a *appender) lookUp(ctx context.Context, c *command) (answer, bool) {
+	recorded, ok, err := a.ledger.store.Outcome(ctx, c.caller.Account, c.caller.Idempotency.Key)
+	if err != nil {
+		return answer{err: fmt.Errorf("read the outcome of a key: %w", err)}, true
+	}
+	return answer{recorded: &recorded}, ok
+}

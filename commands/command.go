@@ -1,0 +1,141 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/domain/account"
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// command is a use case on its way.
+type command struct {
+	caller  Caller
+	name    string
+	streams []string
+	fresh   string // the stream of these that has no events yet, unless an id was drawn twice
+	decide  func(*work) (any, error)
+
+	shardID   int
+	tries     int
+	duplicate bool // its key, or one beside it, was recorded before
+
+	// What follows is of one try. The appender's lock guards it until the batch takes no more commands.
+	batch    *batch
+	held     []*entry
+	events   []eventstore.NewEvent
+	pending  []domain.Event // the events, beside their envelopes
+	refused  *domain.Error
+	snapshot *snapshot
+	body     json.RawMessage // the outcome that is recorded under the key
+	broken   error           // why there are no bytes
+	answer   answer          // true once the batch is done
+	again    bool            // what it was decided on was not appended
+}
+
+// snapshot is an account as a command has left it.
+type snapshot struct {
+	shard int
+	at    eventstore.StreamVersion
+	state account.Snapshot
+}
+
+// decideOn decides the command and keeps what follows from it. It returns false if the streams now hold what will not
+// be appended. Errors other than the domain's refusals are the answer.
+func (c *command) decideOn(held []*entry) (clean bool) {
+	w := &work{command: c.name}
+	for _, e := range held {
+		w.use(e.state)
+	}
+	c.held, c.again, c.refused, c.broken, c.snapshot = held, false, nil, nil, nil
+	c.answer = answer{}
+	c.answer.result, c.answer.refusal = c.safely(w)
+	if err := c.answer.refusal; err != nil {
+		if !errors.As(err, &c.refused) {
+			c.answer = answer{err: err}
+		}
+		c.events, c.pending = nil, nil
+		return len(w.events) == 0 && c.answer.err == nil
+	}
+	c.events, c.pending, c.snapshot = w.events, w.pending, w.snapshot(c.shardID)
+	return true
+}
+
+// safely makes a panic an answer: the others must go on.
+func (c *command) safely(w *work) (result any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked(r)
+		}
+	}()
+	return c.decide(w)
+}
+
+// encode completes the events and the outcome with their bytes.
+func (c *command) encode(ctx context.Context, codec *eventstore.Codec) {
+	defer c.batch.encoding.Done()
+	defer func() {
+		if r := recover(); r != nil {
+			c.broken = panicked(r)
+		}
+	}()
+	if c.answer.err != nil {
+		return
+	}
+	if c.broken = c.encodeEvents(ctx, codec); c.broken != nil || c.caller.Idempotency == nil {
+		return
+	}
+	body, err := json.Marshal(outcomeOf(c.answer.result, c.refused))
+	if err != nil {
+		c.broken = fmt.Errorf("encode the outcome: %w", err)
+	}
+	c.body = body
+	c.batch.bytes.Add(int64(c.size()))
+}
+
+func (c *command) encodeEvents(ctx context.Context, codec *eventstore.Codec) error {
+	if len(c.events) == 0 {
+		return nil
+	}
+	metadata, err := json.Marshal(eventstore.Metadata{
+		Account: c.caller.Account, Command: c.name, Actor: c.caller.Actor, Correlation: c.caller.Correlation,
+	})
+	if err != nil {
+		return fmt.Errorf("encode metadata: %w", err)
+	}
+	for i, e := range c.pending {
+		data, err := codec.Encode(ctx, c.caller.Account, e)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", c.events[i].Type, err)
+		}
+		c.events[i].Data, c.events[i].Metadata = data, metadata
+	}
+	return nil
+}
+
+// size returns the bytes that the command adds to an append.
+func (c *command) size() int {
+	n := len(c.body)
+	for _, e := range c.events {
+		n += len(e.Data) + len(e.Metadata)
+	}
+	return n
+}
+
+// key returns what the command is found by while it is on its way, and false if its caller gave no key.
+func (c *command) key() (accountKey, bool) {
+	if c.caller.Idempotency == nil {
+		return accountKey{}, false
+	}
+	return accountKey{c.caller.Account, c.caller.Idempotency.Key}, true
+}
+
+// outcome returns what is recorded under the command's key.
+func (c *command) outcome(position eventstore.Position) eventstore.Outcome {
+	return eventstore.Outcome{
+		Key: c.caller.Idempotency.Key, RequestHash: c.caller.Idempotency.RequestHash, Body: c.body, Position: position,
+	}
+}
