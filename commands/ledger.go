@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -14,15 +15,13 @@ type Config struct {
 	Codec *eventstore.Codec
 	// Snapshots keeps folded accounts; nil folds every account from its first event.
 	Snapshots eventstore.Snapshots
-	// Appenders is how many batches may be appended at once, 0 for DefaultAppenders. Each has its share of the shards.
+	// Appenders is how many batches may be appended at once. Each has its share of the shards. 0 is one for every two
+	// processors: few make large batches, which cost less for each command.
 	Appenders int
 }
 
-// DefaultAppenders and AppendersMax are numbers of appenders.
-const (
-	DefaultAppenders = 2
-	AppendersMax     = 64
-)
+// AppendersMax is how many appenders a ledger may have.
+const AppendersMax = 64
 
 // Validate reports everything that is missing.
 func (c Config) Validate() error {
@@ -54,10 +53,10 @@ func New(c Config) (*Ledger, error) {
 	}
 	n := c.Appenders
 	if n == 0 {
-		n = DefaultAppenders
+		n = max(1, runtime.GOMAXPROCS(0)/2)
 	}
 	l := &Ledger{store: c.Store, codec: c.Codec, kept: c.Snapshots}
-	for range min(n, c.Store.Shards()) {
+	for range min(n, c.Store.Shards(), AppendersMax) {
 		l.appenders = append(l.appenders, newAppender(l))
 	}
 	return l, nil

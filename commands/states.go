@@ -21,7 +21,8 @@ type use struct {
 	stream  string
 }
 
-// entry is a stream folded as far as this process has decided: beyond what is appended, while commands are on their way.
+// entry is a stream folded as far as this process has decided, which is beyond what is appended while commands are on
+// their way.
 type entry struct {
 	use
 	state folded
@@ -67,7 +68,7 @@ func (s *shard) knownHead() *eventstore.Head {
 	return &head
 }
 
-// states are the entries of an appender. Those in use are never forgotten: two of them for one stream would not see each
+// states are the entries of an appender. Those in use are never forgotten, since two for one stream would not see each
 // other. The appender's lock guards all of it.
 type states struct {
 	busy   map[use]*entry
