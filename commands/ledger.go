@@ -15,13 +15,16 @@ type Config struct {
 	Codec *eventstore.Codec
 	// Snapshots keeps folded accounts; nil folds every account from its first event.
 	Snapshots eventstore.Snapshots
-	// Appenders is how many batches may be appended at once. Each has its share of the shards. 0 is one for every two
-	// processors: few make large batches, which cost less for each command.
+	// Appenders is how many batches may be appended at once. Each has its share of the shards. 0 is one for each
+	// processor, but not more than usualAppenders: few make large batches, which cost less for each command.
 	Appenders int
 }
 
-// AppendersMax is how many appenders a ledger may have.
-const AppendersMax = 64
+// Numbers of appenders.
+const (
+	usualAppenders = 4
+	AppendersMax   = 64
+)
 
 // Validate reports everything that is missing.
 func (c Config) Validate() error {
@@ -53,7 +56,7 @@ func New(c Config) (*Ledger, error) {
 	}
 	n := c.Appenders
 	if n == 0 {
-		n = max(1, runtime.GOMAXPROCS(0)/2)
+		n = min(runtime.GOMAXPROCS(0), usualAppenders)
 	}
 	l := &Ledger{store: c.Store, codec: c.Codec, kept: c.Snapshots}
 	for range min(n, c.Store.Shards(), AppendersMax) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/pingvas/pingvas/domain"
 )
 
@@ -69,7 +71,7 @@ func (c *Codec) Decode(ctx context.Context, e Envelope) (domain.Event, error) {
 		return nil, &UnknownTypeError{Type: e.Type}
 	}
 	pointer := t.New()
-	if err := json.Unmarshal(e.Data, pointer); err != nil {
+	if err := jsonv2.Unmarshal(e.Data, pointer); err != nil {
 		return nil, fmt.Errorf("decode %s at %s: %w", e.Type, e.Position(), err)
 	}
 	if len(t.sealed) > 0 {

@@ -3,11 +3,12 @@ package eventstore
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/pingvas/pingvas/domain"
 )
@@ -43,7 +44,7 @@ type Metadata struct {
 // Meta decodes the metadata.
 func (e Envelope) Meta() (Metadata, error) {
 	var m Metadata
-	err := json.Unmarshal(e.Metadata, &m)
+	err := jsonv2.Unmarshal(e.Metadata, &m)
 	return m, err
 }
 

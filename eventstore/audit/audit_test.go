@@ -197,7 +197,10 @@ func TestWrongHistoryIsFound(t *testing.T) {
 			[]domain.Event{account.CreditsReleased{Reservation: "q", Slices: slice, At: noon}}, "was never made",
 		},
 		"made twice": {
-			[]domain.Event{account.CreditsReserved{Reservation: "r", Amount: 30, Slices: slice, At: noon}}, "a second time",
+			[]domain.Event{
+				account.CreditsReserved{Reservation: "q", Amount: 30, Slices: slice, At: noon},
+				account.CreditsReserved{Reservation: "q", Amount: 30, Slices: slice, At: noon},
+			}, "a second time",
 		},
 		"slices differ": {
 			[]domain.Event{account.CreditsReserved{Reservation: "q", Amount: 31, Slices: slice, At: noon}}, "has slices of 30",
@@ -219,7 +222,7 @@ func TestWrongHistoryIsFound(t *testing.T) {
 			report := verify(t, append(history(), c.more...), nil)
 			require.False(t, report.Sound())
 			require.Contains(t, fmt.Sprint(report.Findings), c.want)
-			require.EqualValues(t, 5, report.Findings[0].Position.Pos)
+			require.EqualValues(t, 4+len(c.more), report.Findings[0].Position.Pos)
 		})
 	}
 }

@@ -35,15 +35,15 @@ func (t *TrialBalance) add(other TrialBalance) {
 type reservation struct {
 	amount  domain.Credits
 	expired bool
-	ended   bool
-	settled bool
 }
 
-// books folds the accounts and generations of one shard.
+// books folds the accounts and generations of one shard. What has ended is forgotten, so the memory that an audit takes
+// grows with the accounts, not with what they did.
 type books struct {
 	accounts     map[string]*account.State
 	generations  map[string]generation.State
 	reservations map[domain.ReservationID]*reservation
+	made, begun  int64 // reservations and generations
 	balance      TrialBalance
 }
 
@@ -56,7 +56,7 @@ func newBooks() *books {
 
 // see folds one event and returns what is wrong with it. A fold that panics on a history that no decider would have
 // made is a finding, too.
-func (b *books) see(owner domain.AccountID, stream string, e domain.Event) (wrong []string) {
+func (b *books) see(owner domain.AccountID, at eventstore.StreamVersion, e domain.Event) (wrong []string) {
 	defer func() {
 		if r := recover(); r != nil {
 			wrong = append(wrong, fmt.Sprintf("cannot be folded: %v", r))
@@ -66,13 +66,14 @@ func (b *books) see(owner domain.AccountID, stream string, e domain.Event) (wron
 		wrong = append(wrong, b.post(p)...)
 	}
 	wrong = append(wrong, b.reserve(e)...)
+	account, isAccount := strings.CutPrefix(at.Stream, eventstore.AccountStream(""))
 	switch {
-	case stream == eventstore.AccountStream(owner):
-		return append(wrong, b.foldAccount(stream, e)...)
-	case strings.HasPrefix(stream, eventstore.AccountStream("")):
+	case isAccount && account == string(owner):
+		return append(wrong, b.foldAccount(at.Stream, e)...)
+	case isAccount:
 		return append(wrong, "it stands in the stream of another account")
 	default:
-		return append(wrong, b.foldGeneration(stream, e)...)
+		return append(wrong, b.foldGeneration(at, e)...)
 	}
 }
 
@@ -103,19 +104,27 @@ func (b *books) foldAccount(stream string, e domain.Event) []string {
 	return nil
 }
 
-func (b *books) foldGeneration(stream string, e domain.Event) []string {
+// foldGeneration forgets a generation that has ended. It began with its first event, so whatever comes later, even
+// another beginning, is found.
+func (b *books) foldGeneration(at eventstore.StreamVersion, e domain.Event) []string {
 	if !isGeneration(e) {
 		return nil
 	}
-	state := b.generations[stream]
-	if _, begins := e.(generation.Requested); begins == state.Exists() {
+	state, open := b.generations[at.Stream]
+	_, begins := e.(generation.Requested)
+	switch {
+	case begins != (at.Version == 1):
 		return []string{"a generation begins with being requested, once"}
-	}
-	if state.Status.Final() && state.Exists() {
-		return []string{fmt.Sprintf("the generation had ended: %s", state.Status)}
+	case !begins && !open:
+		return []string{"the generation had ended"}
+	case begins:
+		b.begun++
 	}
 	state = generation.Evolve(state, e)
-	b.generations[stream] = state
+	b.generations[at.Stream] = state
+	if state.Status.Final() {
+		delete(b.generations, at.Stream)
+	}
 	if err := generation.Check(state); err != nil {
 		return []string{err.Error()}
 	}

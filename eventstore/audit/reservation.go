@@ -13,15 +13,14 @@ func (b *books) reserve(e domain.Event) []string {
 	case account.CreditsReserved:
 		return b.open(e)
 	case account.CreditsReleased:
-		return b.end(e.Reservation, account.Total(e.Slices))
+		return b.end(e.Reservation, account.Total(e.Slices), false)
 	case account.ReservationExpired:
-		wrong := b.end(e.Reservation, account.Total(e.Slices))
-		if r := b.reservations[e.Reservation]; r != nil {
-			r.expired = true
-		}
-		return wrong
+		return b.end(e.Reservation, account.Total(e.Slices), true)
 	case account.CreditsSettled:
-		return b.settle(e)
+		if e.Late {
+			return b.settleLate(e)
+		}
+		return b.end(e.Reservation, account.Total(e.Charged)+account.Total(e.Returned), false)
 	}
 	return nil
 }
@@ -30,6 +29,7 @@ func (b *books) open(e account.CreditsReserved) []string {
 	if b.reservations[e.Reservation] != nil {
 		return []string{fmt.Sprintf("reservation %s is made a second time", e.Reservation)}
 	}
+	b.made++
 	b.reservations[e.Reservation] = &reservation{amount: e.Amount}
 	if total := account.Total(e.Slices); total != e.Amount {
 		return []string{fmt.Sprintf("reservation %s of %d has slices of %d", e.Reservation, e.Amount, total)}
@@ -37,40 +37,31 @@ func (b *books) open(e account.CreditsReserved) []string {
 	return nil
 }
 
-func (b *books) end(id domain.ReservationID, given domain.Credits) []string {
+// end ends a reservation. One that has expired may be settled late, so it is remembered.
+func (b *books) end(id domain.ReservationID, given domain.Credits, expired bool) []string {
 	r := b.reservations[id]
-	switch {
-	case r == nil:
-		return []string{fmt.Sprintf("reservation %s was never made", id)}
-	case r.ended:
-		return []string{fmt.Sprintf("reservation %s has ended before", id)}
+	if r == nil || r.expired {
+		return []string{fmt.Sprintf("reservation %s was never made or has ended before", id)}
 	}
-	r.ended = true
+	if r.expired = expired; !expired {
+		delete(b.reservations, id)
+	}
 	if given != r.amount {
 		return []string{fmt.Sprintf("reservation %s of %d ends with %d", id, r.amount, given)}
 	}
 	return nil
 }
 
-func (b *books) settle(e account.CreditsSettled) []string {
-	charged := account.Total(e.Charged)
-	if !e.Late {
-		wrong := b.end(e.Reservation, charged+account.Total(e.Returned))
-		if r := b.reservations[e.Reservation]; r != nil {
-			r.settled = true
-		}
-		return wrong
-	}
+func (b *books) settleLate(e account.CreditsSettled) []string {
 	r := b.reservations[e.Reservation]
+	charged := account.Total(e.Charged)
 	switch {
 	case r == nil || !r.expired:
 		return []string{fmt.Sprintf("reservation %s is settled late without having expired", e.Reservation)}
-	case r.settled:
-		return []string{fmt.Sprintf("reservation %s is settled a second time", e.Reservation)}
 	case charged+e.Waived > r.amount:
 		return []string{fmt.Sprintf("reservation %s of %d is charged %d and waived %d",
 			e.Reservation, r.amount, charged, e.Waived)}
 	}
-	r.settled = true
+	delete(b.reservations, e.Reservation)
 	return nil
 }

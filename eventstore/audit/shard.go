@@ -84,7 +84,7 @@ func (s *shard) fold(ctx context.Context, codec *eventstore.Codec, e eventstore.
 		s.find(e.Pos, "%v", err)
 		return nil
 	}
-	for _, text := range s.books.see(meta.Account, e.Stream, event) {
+	for _, text := range s.books.see(meta.Account, eventstore.StreamVersion{Stream: e.Stream, Version: e.Version}, event) {
 		s.find(e.Pos, "%s of %s: %s", e.Type, meta.Account, text)
 	}
 	return nil

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -13,7 +15,7 @@ import (
 
 // Bounds of one verification.
 const (
-	pageEvents  = eventstore.ReadMax
+	pageEvents  = 2000
 	findingsMax = 100 // findings kept per shard; the count goes on
 )
 
@@ -21,7 +23,8 @@ const (
 type Config struct {
 	Store eventstore.Store
 	Codec *eventstore.Codec
-	// Parallel is how many shards are replayed at once; 0 means 2.
+	// Parallel is how many shards are replayed at once; 0 is two for each processor, so that some read while others
+	// compute.
 	Parallel int
 	// Progress is called after every page with the number of events replayed so far and in all. It may be nil.
 	Progress func(done, total int64)
@@ -64,7 +67,7 @@ func Verify(ctx context.Context, c Config) (Report, error) {
 	progress := newProgress(heads, c.Progress)
 	shards := make([]*shard, len(heads))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(2, c.Parallel))
+	group.SetLimit(cmp.Or(c.Parallel, 2*runtime.GOMAXPROCS(0)))
 	for i, head := range heads {
 		shards[i] = newShard(i, head)
 		group.Go(func() error { return shards[i].replay(ctx, c, progress) })
@@ -80,8 +83,8 @@ func join(heads []eventstore.Head, shards []*shard) Report {
 	for _, s := range shards {
 		r.Events += s.pos
 		r.Accounts += int64(len(s.books.accounts))
-		r.Generations += int64(len(s.books.generations))
-		r.Reservations += int64(len(s.books.reservations))
+		r.Generations += s.books.begun
+		r.Reservations += s.books.made
 		r.Balance.add(s.books.balance)
 		r.Findings = append(r.Findings, s.findings...)
 		r.Wrong += s.wrong

@@ -5,29 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// eventRow is what both reads select.
-type eventRow struct {
-	Shard      int
-	Pos        int64
-	Stream     string
-	Version    int64
-	Type       string
-	Data       []byte
-	Metadata   []byte
-	RecordedAt time.Time
-	LeafHash   []byte
-	ChainHash  []byte
-	StreamID   id
-}
-
-const readShardSQL = `SELECT shard, pos, stream, version, type, data, metadata, recorded_at, leaf_hash, chain_hash,
+const readShardSQL = `SELECT pos, stream, version, type, data, metadata, recorded_at, leaf_hash, chain_hash,
 	stream_id
 FROM ledger.events WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3`
 
@@ -40,11 +25,11 @@ func (s *Store) ReadShard(ctx context.Context, shard int, after int64, limit int
 	if err != nil {
 		return nil, failed(ctx, "read a shard", err)
 	}
-	return collect(ctx, "read a shard", rows)
+	return collect(ctx, "read a shard", shard, rows)
 }
 
 // readStreamsSQL goes through the streams in order and reads each by index, so that it stops at the limit.
-const readStreamsSQL = `SELECT e.shard, e.pos, e.stream, e.version, e.type, e.data, e.metadata, e.recorded_at,
+const readStreamsSQL = `SELECT e.pos, e.stream, e.version, e.type, e.data, e.metadata, e.recorded_at,
 	e.leaf_hash, e.chain_hash, e.stream_id
 FROM (SELECT * FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS u (stream_id, version, n) ORDER BY n) AS s
 CROSS JOIN LATERAL (SELECT * FROM ledger.events r
@@ -72,28 +57,30 @@ func (s *Store) ReadStreams(
 	if err != nil {
 		return nil, failed(ctx, "read streams", err)
 	}
-	return collect(ctx, "read streams", rows)
+	return collect(ctx, "read streams", shard, rows)
 }
 
-func collect(ctx context.Context, doing string, rows pgx.Rows) ([]eventstore.Envelope, error) {
-	events, err := pgx.CollectRows(rows, pgx.RowToStructByName[eventRow])
-	if err != nil {
+// collect reads the rows of events, which belong to the shard, and closes them.
+func collect(ctx context.Context, doing string, shard int, rows pgx.Rows) ([]eventstore.Envelope, error) {
+	defer rows.Close()
+	out := []eventstore.Envelope{}
+	var filed id
+	var leaf, chain pgtype.DriverBytes // good until the next row
+	for rows.Next() {
+		e := eventstore.Envelope{Shard: shard}
+		err := rows.Scan(&e.Pos, &e.Stream, &e.Version, &e.Type, &e.Data, &e.Metadata, &e.RecordedAt, &leaf, &chain, &filed)
+		if err != nil {
+			return nil, failed(ctx, doing, err)
+		}
+		if filed != streamID(shard, e.Stream) {
+			return nil, fmt.Errorf("%s: event %s is filed under another stream than its own", doing, e.Position())
+		}
+		e.RecordedAt = e.RecordedAt.UTC()
+		e.Leaf, e.Chain = eventstore.Hash(leaf), eventstore.Hash(chain)
+		out = append(out, e)
+	}
+	if err := rows.Err(); err != nil {
 		return nil, failed(ctx, doing, err)
 	}
-	out := make([]eventstore.Envelope, len(events))
-	for i, e := range events {
-		if e.StreamID != streamID(e.Shard, e.Stream) {
-			return nil, fmt.Errorf("%s: event %d:%d is filed under another stream than its own", doing, e.Shard, e.Pos)
-		}
-		out[i] = fromRow(e)
-	}
 	return out, nil
-}
-
-func fromRow(e eventRow) eventstore.Envelope {
-	return eventstore.Envelope{
-		Shard: e.Shard, Pos: e.Pos, Stream: e.Stream, Version: e.Version, Type: e.Type,
-		Data: e.Data, Metadata: e.Metadata, RecordedAt: e.RecordedAt.UTC(),
-		Leaf: eventstore.Hash(e.LeafHash), Chain: eventstore.Hash(e.ChainHash),
-	}
 }
