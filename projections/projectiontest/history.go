@@ -38,6 +38,7 @@ type Customer struct {
 	State       *account.State
 	Facts       []domain.Event // of the account's stream, in order
 	Generations []*Job
+	Metered     domain.Credits // charged for work that is done elsewhere
 	Images      []*Picture
 }
 
@@ -172,9 +173,11 @@ func (h *History) meter(c *Customer) {
 	})
 	switch h.rand.IntN(3) {
 	case 0:
+		before := c.State.Totals.Consumed
 		h.try(c, account.Settle{
 			Reservation: held, Charge: domain.Credits(h.rand.IntN(9)), Policy: "metered", At: h.Now,
 		})
+		c.Metered += c.State.Totals.Consumed - before
 	case 1:
 		h.try(c, account.Release{Reservation: held, Reason: "released", Policy: "metered", At: h.Now})
 	default: // it expires
