@@ -24,10 +24,13 @@ type benchRestCmd struct {
 	Rate int           `default:"1000" help:"Commands per second of the measurement of latency; 0 leaves it out."`
 	Pace time.Duration `default:"5s" help:"Length of the measurement of latency, for each target."`
 	benchOutput
+
+	serverProfile string
 }
 
-// Run implements the command.
+// Run implements the command. The profile is that of our server, not of the load generator.
 func (c *benchRestCmd) Run(ctx context.Context, log *slog.Logger) error {
+	c.serverProfile, c.Profile = c.Profile, ""
 	return c.run(ctx, log, "bench rest", c.measure)
 }
 
@@ -43,8 +46,8 @@ func (c *benchRestCmd) measure(ctx context.Context, b *bench) (_ any, err error)
 		return nil, err
 	}
 	var servers [2]*benchServer
-	for i, target := range []string{"naivehttp", "pingvas"} {
-		if servers[i], err = b.serve(ctx, target); err != nil {
+	for i, args := range [][]string{{"naivehttp"}, {"pingvas", "--cpu-profile", c.serverProfile}} {
+		if servers[i], err = b.serve(ctx, args...); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, servers[i].stop()) }()
@@ -134,9 +137,10 @@ const (
 )
 
 // serve starts this program as the server of one side. It ends when its standard input does, so it never outlives us.
-func (b *bench) serve(ctx context.Context, target string) (*benchServer, error) {
+func (b *bench) serve(ctx context.Context, args ...string) (*benchServer, error) {
+	target := args[0]
 	s := &benchServer{log: filepath.Join(b.dir, target+".log")}
-	stdout, err := s.start(ctx, b, target)
+	stdout, err := s.start(ctx, b, args)
 	if err != nil {
 		return nil, fmt.Errorf("start the server of %s: %w", target, err)
 	}
@@ -159,7 +163,7 @@ func (b *bench) serve(ctx context.Context, target string) (*benchServer, error) 
 	return s, nil
 }
 
-func (s *benchServer) start(ctx context.Context, b *bench, target string) (io.Reader, error) {
+func (s *benchServer) start(ctx context.Context, b *bench, args []string) (io.Reader, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -169,7 +173,7 @@ func (s *benchServer) start(ctx context.Context, b *bench, target string) (io.Re
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	s.process = exec.CommandContext(ctx, self, "bench", "serve", target)
+	s.process = exec.CommandContext(ctx, self, append([]string{"bench", "serve"}, args...)...)
 	s.process.Env = append(os.Environ(), "DATABASE_URL="+b.ledger.DatabaseURL, "PINGVAS_MASTER_KEY="+b.ledger.MasterKey)
 	s.process.Stderr, s.process.WaitDelay = file, serveStopMax
 	stdin, err := s.process.StdinPipe()

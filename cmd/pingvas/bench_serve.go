@@ -18,6 +18,7 @@ import (
 type benchServeCmd struct {
 	Target string `arg:"" enum:"naivehttp,pingvas" help:"Which side: ${enum}."`
 	ledgerSettings
+	Profile string `name:"cpu-profile" help:"Write a CPU profile to a file."`
 }
 
 // Run implements the command. It serves until its standard input ends.
@@ -38,6 +39,11 @@ func (c *benchServeCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	fmt.Println(listener.Addr())
+	stop, err := benchOutput{Profile: c.Profile}.profile()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if c.Target == "naivehttp" {
 		return serveNaive(ctx, p, listener)
 	}

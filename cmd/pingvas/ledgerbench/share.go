@@ -137,7 +137,7 @@ func counts(processes [2]Process) (appended, conflicts int64) {
 
 // Print writes one line.
 func (s Share) Print(out io.Writer) {
-	fmt.Fprintf(out, "%-8s %4d clients  alone %.0f pairs/s, two processes %.0f pairs/s (%.2f ×), shares %.1f %% and %.1f %%, "+
-		"%.1f conflicts per 100 units, %d given up\n", s.Spread, s.Clients, s.Alone, s.Together, s.Together/s.Alone,
-		s.Shares[0], s.Shares[1], s.Conflicts, s.GivenUp)
+	fmt.Fprintf(out, "%-8s %4d clients  alone %.0f pairs/s, two processes %.0f pairs/s (%.2f ×), "+
+		"shares %.1f %% and %.1f %%, %.1f conflicts per 100 units, %d given up\n", s.Spread, s.Clients, s.Alone,
+		s.Together, s.Together/s.Alone, s.Shares[0], s.Shares[1], s.Conflicts, s.GivenUp)
 }
