@@ -83,7 +83,7 @@ func TestBenchRaw(t *testing.T) {
 	t.Parallel()
 	b, out := newBench(t)
 	c := benchRawCmd{
-		Spreads: []string{"uniform", "hot"}, Accounts: 20, Batch: 8, Commands: 500, Clients: 4, Round: shortRound, Rounds: 1,
+		Spreads: []string{"uniform", "hot"}, Accounts: 20, Batch: 8, Commands: 500, Clients: 4, Round: shortRound, Rounds: 2,
 	}
 	found, err := c.measure(t.Context(), b)
 	require.NoError(t, err)

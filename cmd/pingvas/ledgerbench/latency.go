@@ -14,6 +14,7 @@ import (
 // cannot hide the commands that it kept from being sent. Times are in milliseconds.
 type Latency struct {
 	Target   string  `json:"target"`
+	Spread   Spread  `json:"spread"`
 	Rate     int     `json:"commands_per_second"`
 	Reserves int     `json:"reserves"`
 	P50      float64 `json:"p50_ms"`
@@ -45,7 +46,9 @@ func (w Workload) Pace(ctx context.Context, t Target, rate int) (out Latency, er
 		})
 	}
 	all.Wait()
-	return summary(t.Name(), rate, slices.Concat(p.took...)), context.Cause(ctx)
+	out = summary(slices.Concat(p.took...))
+	out.Target, out.Spread, out.Rate = t.Name(), w.Spread, rate
+	return out, context.Cause(ctx)
 }
 
 func joined(err, other error) error {
@@ -106,7 +109,7 @@ func sleepUntil(ctx context.Context, at time.Time) bool {
 	}
 }
 
-func summary(name string, rate int, took []time.Duration) Latency {
+func summary(took []time.Duration) Latency {
 	slices.Sort(took)
 	at := func(share float64) float64 {
 		if len(took) == 0 {
@@ -114,15 +117,13 @@ func summary(name string, rate int, took []time.Duration) Latency {
 		}
 		return millis(took[min(len(took)-1, int(share*float64(len(took))))])
 	}
-	return Latency{
-		Target: name, Rate: rate, Reserves: len(took), P50: at(.50), P99: at(.99), P999: at(.999), Max: at(1),
-	}
+	return Latency{Reserves: len(took), P50: at(.50), P99: at(.99), P999: at(.999), Max: at(1)}
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // PrintLatency writes one line.
 func PrintLatency(out io.Writer, l Latency) {
-	fmt.Fprintf(out, "%-9s at %d commands/s, %d reserves: p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms\n",
-		l.Target, l.Rate, l.Reserves, l.P50, l.P99, l.P999, l.Max)
+	fmt.Fprintf(out, "%-8s %-9s at %d commands/s, %d reserves: p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms\n",
+		l.Spread, l.Target, l.Rate, l.Reserves, l.P50, l.P99, l.P999, l.Max)
 }

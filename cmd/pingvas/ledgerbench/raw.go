@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -23,7 +24,9 @@ type Raw struct {
 	// First is the number of its first account.
 	First int
 
-	authors [][]*Author // by shard
+	// authors, by shard, of what each way has recorded.
+	authors map[string][][]*Author
+	copied  atomic.Int64 // rows of the plain insert so far
 }
 
 // RawResult is how many commands a second were recorded in each round.
@@ -47,24 +50,37 @@ func (r *Raw) Prepare(ctx context.Context, accounts int, spread Spread) error {
 	if spread == Hot {
 		accounts = 1
 	}
-	r.authors = byShard(r.Codec, r.First, accounts, r.Store.Shards())
-	for shard, authors := range r.authors {
+	if err := r.createCopy(ctx); err != nil {
+		return err
+	}
+	r.authors = map[string][][]*Author{}
+	for _, way := range []string{RawAppend, RawCopy} {
+		r.authors[way] = byShard(r.Codec, r.First, accounts, r.Store.Shards())
+		if err := r.open(ctx, way); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Raw) open(ctx context.Context, way string) error {
+	for shard, authors := range r.authors[way] {
 		for _, a := range authors {
 			u, err := a.Open(ctx)
 			if err != nil {
 				return err
 			}
-			if err := appendAll(ctx, r.Store, shard, []eventstore.Unit{u}); err != nil {
+			if err := r.record(ctx, way, shard, []eventstore.Unit{u}); err != nil {
 				return err
 			}
 		}
 	}
-	return r.createCopy(ctx)
+	return nil
 }
 
 // Round records about so many commands and returns how many a second it were.
 func (r *Raw) Round(ctx context.Context, way string, commands int) (float64, error) {
-	batches, encoded, err := r.encode(ctx, commands)
+	batches, encoded, err := r.encode(ctx, r.authors[way], commands)
 	if err != nil {
 		return 0, err
 	}
@@ -94,14 +110,16 @@ func (r *Raw) record(ctx context.Context, way string, shard int, units []eventst
 }
 
 // encode returns batches for each shard that has accounts, and how many commands they hold.
-func (r *Raw) encode(ctx context.Context, commands int) ([][][]eventstore.Unit, int, error) {
+func (r *Raw) encode(
+	ctx context.Context, byShard [][]*Author, commands int,
+) ([][][]eventstore.Unit, int, error) {
 	busy := 0
-	for _, authors := range r.authors {
+	for _, authors := range byShard {
 		busy += min(len(authors), 1)
 	}
 	perShard := max(1, commands/busy/r.Batch)
-	out, encoded := make([][][]eventstore.Unit, len(r.authors)), 0
-	for shard, authors := range r.authors {
+	out, encoded := make([][][]eventstore.Unit, len(byShard)), 0
+	for shard, authors := range byShard {
 		if len(authors) == 0 {
 			continue
 		}

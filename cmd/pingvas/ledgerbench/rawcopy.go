@@ -11,16 +11,15 @@ const (
 	createCopySQL = `
 DROP SCHEMA IF EXISTS rawcopy CASCADE;
 CREATE SCHEMA rawcopy;
-CREATE SEQUENCE rawcopy.pos;
 CREATE TABLE rawcopy.events (LIKE ledger.events INCLUDING ALL);
 CREATE TABLE rawcopy.outcomes (LIKE ledger.outcomes INCLUDING ALL);`
 
 	insertCopySQL = `WITH events AS (
 	INSERT INTO rawcopy.events
 		(shard, pos, stream, version, type, data, metadata, recorded_at, leaf_hash, chain_hash)
-	SELECT $1, nextval('rawcopy.pos'), stream, version, type, data::json, metadata::json, now(), leaf, leaf
+	SELECT $1, $12 + n, stream, version, type, data::json, metadata::json, now(), leaf, leaf
 	FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[])
-		AS e (stream, version, type, data, metadata, leaf))
+		WITH ORDINALITY AS e (stream, version, type, data, metadata, leaf, n))
 INSERT INTO rawcopy.outcomes (account, key, request_hash, body, shard, pos, recorded_at)
 SELECT account, key, hash, body::json, $1, 1, now()
 FROM unnest($8::text[], $9::text[], $10::bytea[], $11::text[]) AS o (account, key, hash, body)`
@@ -59,8 +58,9 @@ func (r *Raw) insert(ctx context.Context, shard int, units []eventstore.Unit) er
 	for _, u := range units {
 		c.add(shard, u)
 	}
+	before := r.copied.Add(int64(len(c.streams))) - int64(len(c.streams))
 	_, err := r.Pool.Exec(ctx, insertCopySQL, shard, c.streams, c.versions, c.types, c.data, c.metadata, c.leaves,
-		c.accounts, c.keys, c.hashes, c.bodies)
+		c.accounts, c.keys, c.hashes, c.bodies, before)
 	if err != nil {
 		return fmt.Errorf("insert %d units: %w", len(units), err)
 	}
