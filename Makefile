@@ -8,6 +8,7 @@ DATA       ?= .pingvas
 PACKAGES   ?= ./...
 ITERATIONS ?= 1s
 ROUND      ?= 1s
+EVENTS     ?= 1000000
 
 .PHONY: help
 help: ## list the targets
@@ -80,10 +81,15 @@ generate: ## write generated files anew
 	$(GO) generate ./...
 
 .PHONY: bench
-bench: build ## run the benchmarks of fold, append, outbox and projections, then the ledger against its baseline
+bench: build ## run the micro-benchmarks, then the ledger and the API against their baselines, raw appends, replay and cold start
 	$(GO) test -run '^$$' -bench . -benchtime $(ITERATIONS) -benchmem \
 		./domain/account ./eventstore/... ./projections/...
-	$(BIN)/pingvas bench ledger --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench ledger --clients 64,512 --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench rest --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench raw --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
+	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
 
 .PHONY: clean
 clean: ## remove what was built; data stay

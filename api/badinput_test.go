@@ -53,7 +53,8 @@ func badCases(doc *openapi3.T) []badCase {
 	var out []badCase
 	for path, item := range doc.Paths.Map() {
 		ids := strings.NewReplacer("{key}", "key_01k00000000000000000000000",
-			"{generation}", "gen_01k00000000000000000000000", "{image}", "img_01k00000000000000000000000_0")
+			"{generation}", "gen_01k00000000000000000000000", "{image}", "img_01k00000000000000000000000_0",
+			"{reservation}", "res_01k00000000000000000000000")
 		for method, op := range item.Operations() {
 			base := badCase{method: method, path: ids.Replace(path), header: headerOf("Idempotency-Key", "a-key-of-16-bytes")}
 			if op.RequestBody != nil {
@@ -88,7 +89,7 @@ func badBodyCases(base badCase, op *openapi3.Operation) []badCase {
 		c.header["Content-Type"] = []string{kind}
 		out = append(out, c)
 	}
-	good := map[string]string{"model": `"flux-schnell"`, "prompt": `"x"`}
+	good := map[string]string{"model": `"flux-schnell"`, "prompt": `"x"`, "amount": `1`}
 	schema := op.RequestBody.Value.Content.Get("application/json").Schema.Value
 	for field := range schema.Properties {
 		for _, value := range badValues {

@@ -69,6 +69,7 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 	done := c.request("key-for-the-first-one")
 	image := string(c.finish(done.ID))
 	queued := c.request("key-for-the-second").ID
+	first, second := c.reserve("hold-the-first", 3).ID, c.reserve("hold-the-second", 3).ID
 	var made gen.NewKey
 	c.call("POST", "/v1/api-keys", map[string]any{"name": "ci"}).decode(t, &made)
 
@@ -92,6 +93,10 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 		{"getGeneration", "GET", "/v1/generations/" + queued + "?min_position=1:1", nil, 200},
 		{"cancelGeneration", "POST", "/v1/generations/" + queued + "/cancel", nil, 200},
 		{"streamGeneration", "GET", "/v1/generations/" + done.ID + "/events", nil, 200},
+		{"createReservation", "POST", "/v1/reservations",
+			map[string]any{"amount": 2, "use": map[string]any{"model": "mine"}, "expires_in": 60}, 201},
+		{"settleReservation", "POST", "/v1/reservations/" + first + "/settle", map[string]any{"amount": 1}, 200},
+		{"releaseReservation", "POST", "/v1/reservations/" + second + "/release", nil, 200},
 		{"getBalance", "GET", "/v1/balance?at=2027-01-01T00:00:00Z", nil, 200},
 		{"getStatement", "GET", "/v1/statement?generation=" + done.ID, nil, 200},
 		{"getUsage", "GET", "/v1/usage?from=2026-11-01&to=2026-11-22", nil, 200},
@@ -125,7 +130,7 @@ func TestRoutesAreTheContract(t *testing.T) {
 	f := newFixture(t)
 	doc := contractOf(t)
 	for path, item := range doc.Paths.Map() {
-		concrete := strings.NewReplacer("{key}", "x", "{generation}", "x", "{image}", "x").Replace(path)
+		concrete := strings.NewReplacer("{key}", "x", "{generation}", "x", "{image}", "x", "{reservation}", "x").Replace(path)
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			r := f.call(method, concrete, nil)
 			code := r.code(t)

@@ -55,15 +55,16 @@ func requestKinds() []Kind {
 			Fix:  "Send `Authorization: Bearer pv_…` with a key of your account. Make a new one if it was revoked."},
 		{Code: domain.CodeInsufficientCredits, Title: "Not enough credits", Status: http.StatusPaymentRequired,
 			What: "The request costs `required` credits; `available` may be spent on this model and operation, and " +
-				"`reserved` are held by generations that have not ended.",
-			Fix: "Wait until a generation ends and gives credits back, get more credits, or ask for less. Then use a new " +
+				"`reserved` are held by generations and reservations that have not ended.",
+			Fix: "Wait until one of them ends and gives credits back, get more credits, or ask for less. Then use a new " +
 				"Idempotency-Key: this refusal is kept under the old one."},
 		{Code: domain.CodeForbidden, Title: "Not allowed", Status: http.StatusForbidden,
 			What: "The account may not do this.",
 			Fix:  "Read `detail`. Another plan may allow it."},
 		{Code: domain.CodeNotFound, Title: "Not found", Status: http.StatusNotFound,
-			What: "There is no such thing, or it belongs to another account. The two cannot be told apart.",
-			Fix:  "Check the id and the key. After a command, give its `Pingvas-Position` as `min_position`."},
+			What: "There is no such thing, or it belongs to another account. The two cannot be told apart. A reservation that " +
+				"has ended is gone, too.",
+			Fix: "Check the id and the key. After a command, give its `Pingvas-Position` as `min_position`."},
 		{Code: codeMethodNotAllowed, Title: "Method not allowed", Status: http.StatusMethodNotAllowed,
 			What: "The path exists, but not for this method.",
 			Fix:  "Use one of the methods in the `Allow` header."},
@@ -122,7 +123,7 @@ func limitKinds() []Kind {
 	return []Kind{
 		{Code: domain.CodeConcurrencyLimit, Title: "Too many open generations", Status: http.StatusTooManyRequests,
 			Retryable: true, RetryAfter: retryAfterSlot,
-			What: "The account has `open` generations that have not ended, and its plan allows `limit`.",
+			What: "The account has `open` generations and reservations that have not ended, and its plan allows `limit`.",
 			Fix: "Wait until one ends, then ask with a new Idempotency-Key: this refusal is kept under the old one. " +
 				"Another plan allows more."},
 		{Code: codeTooManyStreams, Title: "Too many streams", Status: http.StatusTooManyRequests,

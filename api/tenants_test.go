@@ -22,30 +22,36 @@ func TestForeignIdsLookLikeNothing(t *testing.T) {
 	var key gen.NewKey
 	alice.call("POST", "/v1/api-keys", map[string]any{}).decode(t, &key)
 
-	foreign := map[string]string{"{generation}": generation, "{image}": image, "{key}": key.ID}
+	foreign := map[string]string{
+		"{generation}": generation, "{image}": image, "{key}": key.ID,
+		"{reservation}": alice.reserve("hold-of-alice", 1).ID,
+	}
 	absent := map[string]string{
 		"{generation}": "gen_01k00000000000000000000000", "{image}": "img_01k00000000000000000000000_0",
-		"{key}": "key_01k00000000000000000000000",
+		"{key}": "key_01k00000000000000000000000", "{reservation}": "res_01k00000000000000000000000",
 	}
 	routes := map[string]any{
 		"GET /v1/images?generation={generation}": nil, "GET /v1/statement?generation={generation}": nil,
+	}
+	bodies := map[string]any{
+		"updateImage": map[string]any{"favourite": true}, "settleReservation": map[string]any{"amount": 0},
 	}
 	for path, item := range contractOf(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			if strings.Contains(path, "{") {
 				routes[method+" "+path] = nil
 				if op.RequestBody != nil {
-					routes[method+" "+path] = map[string]any{"favourite": true}
+					routes[method+" "+path] = bodies[op.OperationID]
 				}
 			}
 		}
 	}
-	require.Len(t, routes, 10)
+	require.Len(t, routes, 12)
 	for route := range maps.Keys(routes) {
 		method, path, _ := strings.Cut(route, " ")
 		before := f.heads()
-		theirs := mallory.call(method, fill(path, foreign), routes[route])
-		nothing := mallory.call(method, fill(path, absent), routes[route])
+		theirs := mallory.call(method, fill(path, foreign), routes[route], headerOf("Idempotency-Key", "foreign "+route))
+		nothing := mallory.call(method, fill(path, absent), routes[route], headerOf("Idempotency-Key", "absent "+route))
 		require.Equal(t, http.StatusNotFound, theirs.status, "%s: %s", route, theirs.body)
 		require.Equal(t, withoutID(t, nothing), withoutID(t, theirs), route)
 		require.Equal(t, before, f.heads(), route)

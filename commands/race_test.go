@@ -82,7 +82,7 @@ func (c *racer) round(ctx context.Context, round int) {
 	reservation := domain.ReservationID(id("res_", serial))
 	_, err := send(c, func(l *commands.Ledger) (commands.Receipt[commands.Reserved], error) {
 		return l.ReserveCredits(ctx, c.caller(n, fmt.Sprint("reserve ", serial)), account.Reserve{
-			Reservation: reservation, Generation: gen(serial), Amount: 7, Expires: noon.Add(time.Hour), At: noon,
+			Reservation: reservation, Amount: 7, Expires: noon.Add(time.Hour), At: noon,
 		})
 	})
 	switch domain.CodeOf(err) {

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"time"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/account"
@@ -12,9 +13,10 @@ import (
 type Reserved struct {
 	Reservation domain.ReservationID `json:"reservation"`
 	Slices      []account.Slice      `json:"slices"`
+	Expires     time.Time            `json:"expires_at"`
 }
 
-// ReserveCredits holds credits of the caller's account.
+// ReserveCredits holds credits of the caller's account for work that is done elsewhere.
 func (l *Ledger) ReserveCredits(ctx context.Context, c Caller, in account.Reserve) (Receipt[Reserved], error) {
 	return run(ctx, l, c, useCase[Reserved]{
 		name:    "reserve_credits",
@@ -22,7 +24,7 @@ func (l *Ledger) ReserveCredits(ctx context.Context, c Caller, in account.Reserv
 		decide: func(w *work) (Reserved, error) {
 			err := w.onAccount(in)
 			made, _ := w.account.state.Reservation(in.Reservation)
-			return Reserved{in.Reservation, made.Slices}, err
+			return Reserved{in.Reservation, made.Slices, in.Expires}, err
 		},
 	})
 }
@@ -35,12 +37,12 @@ type EndedReservation struct {
 	Waived      domain.Credits       `json:"waived,omitempty"`
 }
 
-// SettleCredits ends a reservation of the caller's account with a charge.
+// SettleCredits ends a reservation by ReserveCredits with a charge. CodeAlreadyEnded for one that is not open.
 func (l *Ledger) SettleCredits(ctx context.Context, c Caller, in account.Settle) (Receipt[EndedReservation], error) {
 	return l.endReservation(ctx, c, "settle_credits", in.Reservation, in)
 }
 
-// ReleaseCredits ends a reservation of the caller's account without a charge.
+// ReleaseCredits ends a reservation by ReserveCredits without a charge. CodeAlreadyEnded for one that is not open.
 func (l *Ledger) ReleaseCredits(ctx context.Context, c Caller, in account.Release) (Receipt[EndedReservation], error) {
 	return l.endReservation(ctx, c, "release_credits", in.Reservation, in)
 }
@@ -52,6 +54,9 @@ func (l *Ledger) endReservation(
 		name:    name,
 		streams: []string{eventstore.AccountStream(c.Account)},
 		decide: func(w *work) (EndedReservation, error) {
+			if w.account.state.ForGeneration(id) { // else its owner could have the pictures and not pay
+				return EndedReservation{}, domain.Errorf(domain.CodeAlreadyEnded, "reservation %s is not open", id)
+			}
 			if err := w.onAccount(in); err != nil {
 				return EndedReservation{}, err
 			}

@@ -43,7 +43,7 @@ func pairs(t *testing.T, l *commands.Ledger, c commands.Caller, first, n int) {
 	for i := first; i < first+n; i++ {
 		reservation := domain.ReservationID(id("res_", i))
 		_, err := l.ReserveCredits(t.Context(), c, account.Reserve{
-			Reservation: reservation, Generation: gen(i), Amount: 5, Expires: noon.Add(time.Hour), At: noon,
+			Reservation: reservation, Amount: 5, Expires: noon.Add(time.Hour), At: noon,
 		})
 		require.NoError(t, err)
 		_, err = l.ReleaseCredits(t.Context(), c, account.Release{Reservation: reservation, Reason: "test", At: noon})

@@ -233,7 +233,7 @@ func TestUsageIsWhatEnded(t *testing.T) {
 		require.Equal(t, wantSucceeded, succeeded)
 		require.Equal(t, wantImages, images)
 		require.Equal(t, 5000*wantSucceeded, gpus)
-		require.Equal(t, c.State.Totals.Consumed, credits)
+		require.Equal(t, c.State.Totals.Consumed-c.Metered, credits)
 		require.True(t, slices.IsSortedFunc(rows, func(a, b queries.UsageRow) int {
 			return cmp.Or(a.Day.Compare(b.Day), cmp.Compare(a.Model, b.Model))
 		}))

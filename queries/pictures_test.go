@@ -98,7 +98,7 @@ func TestGenerations(t *testing.T) {
 
 func TestImagesAndTheirShares(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, 31, 600)
+	f := newFixture(t, 34, 600)
 	yes, no := true, false
 	for _, c := range f.Accounts {
 		list := f.images(t, c, queries.ImagesQuery{})

@@ -251,6 +251,20 @@ type CreateKey struct {
 // Credits defines model for Credits.
 type Credits = int64
 
+// EndedReservation defines model for EndedReservation.
+type EndedReservation struct {
+	ID ReservationID `json:"id"`
+
+	// Released Given back
+	Released int64 `json:"released"`
+
+	// Settled Charged
+	Settled int64 `json:"settled"`
+
+	// Waived Not charged though it was due
+	Waived int64 `json:"waived"`
+}
+
 // FieldError defines model for FieldError.
 type FieldError struct {
 	Detail string `json:"detail"`
@@ -605,12 +619,46 @@ type QuoteRequest struct {
 	Width *int32 `json:"width,omitempty"`
 }
 
+// Reservation defines model for Reservation.
+type Reservation struct {
+	Amount    Credits       `json:"amount"`
+	ExpiresAt time.Time     `json:"expires_at"`
+	ID        ReservationID `json:"id"`
+
+	// Slices Which grants are held
+	Slices []Slice `json:"slices"`
+
+	// Use What the credits are for. Grants may be bound to models and operations; without a word only those that are not can pay.
+	Use *Use `json:"use,omitempty"`
+}
+
+// ReservationID defines model for ReservationId.
+type ReservationID = string
+
+// ReservationRequest defines model for ReservationRequest.
+type ReservationRequest struct {
+	// Amount The most that the work may cost
+	Amount int64 `json:"amount"`
+
+	// ExpiresIn Seconds until the credits come back by themselves
+	ExpiresIn *int32 `json:"expires_in,omitempty"`
+
+	// Use What the credits are for. Grants may be bound to models and operations; without a word only those that are not can pay.
+	Use *Use `json:"use,omitempty"`
+}
+
 // SearchPage defines model for SearchPage.
 type SearchPage struct {
 	Data       []Image `json:"data"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
 	Total      int64   `json:"total"`
+}
+
+// SettleRequest defines model for SettleRequest.
+type SettleRequest struct {
+	// Amount What the work did cost, at most what is held
+	Amount int64 `json:"amount"`
 }
 
 // Settlement defines model for Settlement.
@@ -649,6 +697,14 @@ type SettlementRule struct {
 	Stage            string `json:"stage"`
 	Terminal         string `json:"terminal"`
 	Why              string `json:"why"`
+}
+
+// Slice defines model for Slice.
+type Slice struct {
+	Amount Credits `json:"amount"`
+
+	// Grant A grant, or line for the credit line
+	Grant string `json:"grant"`
 }
 
 // StatementLine defines model for StatementLine.
@@ -722,6 +778,12 @@ type UsageRow struct {
 	Succeeded   int64  `json:"succeeded"`
 }
 
+// Use What the credits are for. Grants may be bound to models and operations; without a word only those that are not can pay.
+type Use struct {
+	Model     *string `json:"model,omitempty"`
+	Operation *string `json:"operation,omitempty"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -739,6 +801,9 @@ type Limit = int32
 
 // MinPosition defines model for MinPosition.
 type MinPosition = string
+
+// ReservationPath defines model for ReservationPath.
+type ReservationPath = ReservationID
 
 // OpenAccountParams defines parameters for OpenAccount.
 type OpenAccountParams struct {
@@ -826,6 +891,24 @@ type DownloadImageParams struct {
 // DownloadImageParamsVariant defines parameters for DownloadImage.
 type DownloadImageParamsVariant string
 
+// CreateReservationParams defines parameters for CreateReservation.
+type CreateReservationParams struct {
+	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReleaseReservationParams defines parameters for ReleaseReservation.
+type ReleaseReservationParams struct {
+	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SettleReservationParams defines parameters for SettleReservation.
+type SettleReservationParams struct {
+	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // SearchImagesParams defines parameters for SearchImages.
 type SearchImagesParams struct {
 	// MinPosition Wait until the answer knows of this position.
@@ -894,6 +977,12 @@ type UpdateImageJSONRequestBody = ImageUpdate
 // CreateQuoteJSONRequestBody defines body for CreateQuote for application/json ContentType.
 type CreateQuoteJSONRequestBody = QuoteRequest
 
+// CreateReservationJSONRequestBody defines body for CreateReservation for application/json ContentType.
+type CreateReservationJSONRequestBody = ReservationRequest
+
+// SettleReservationJSONRequestBody defines body for SettleReservation for application/json ContentType.
+type SettleReservationJSONRequestBody = SettleRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetAccount The account of this key
@@ -953,6 +1042,15 @@ type ServerInterface interface {
 	// CreateQuote What a generation would cost
 	// (POST /v1/quotes)
 	CreateQuote(w http.ResponseWriter, r *http.Request)
+	// CreateReservation Hold credits for work that you do yourself
+	// (POST /v1/reservations)
+	CreateReservation(w http.ResponseWriter, r *http.Request, params CreateReservationParams)
+	// ReleaseReservation Give back what is held
+	// (POST /v1/reservations/{reservation}/release)
+	ReleaseReservation(w http.ResponseWriter, r *http.Request, reservation ReservationPath, params ReleaseReservationParams)
+	// SettleReservation Charge what the work did cost
+	// (POST /v1/reservations/{reservation}/settle)
+	SettleReservation(w http.ResponseWriter, r *http.Request, reservation ReservationPath, params SettleReservationParams)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams)
@@ -1733,6 +1831,159 @@ func (siw *ServerInterfaceWrapper) CreateQuote(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// CreateReservation operation middleware
+func (siw *ServerInterfaceWrapper) CreateReservation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateReservationParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err = fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateReservation(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReleaseReservation operation middleware
+func (siw *ServerInterfaceWrapper) ReleaseReservation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "reservation" -------------
+	var reservation ReservationPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "reservation", mux.Vars(r)["reservation"], &reservation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reservation", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReleaseReservationParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err = fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReleaseReservation(w, r, reservation, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SettleReservation operation middleware
+func (siw *ServerInterfaceWrapper) SettleReservation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "reservation" -------------
+	var reservation ReservationPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "reservation", mux.Vars(r)["reservation"], &reservation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reservation", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SettleReservationParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err = fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SettleReservation(w, r, reservation, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SearchImages operation middleware
 func (siw *ServerInterfaceWrapper) SearchImages(w http.ResponseWriter, r *http.Request) {
 
@@ -2207,6 +2458,12 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/v1/generations/{generation}/cancel", wrapper.CancelGeneration).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/v1/generations/{generation}/events", wrapper.StreamGeneration).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/reservations", wrapper.CreateReservation).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/reservations/{reservation}/settle", wrapper.SettleReservation).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/reservations/{reservation}/release", wrapper.ReleaseReservation).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/v1/balance", wrapper.GetBalance).Methods(http.MethodGet)
 
@@ -3146,6 +3403,169 @@ func (response CreateQuotedefaultApplicationProblemPlusJSONResponse) VisitCreate
 	return err
 }
 
+type CreateReservationRequestObject struct {
+	Params CreateReservationParams
+	Body   *CreateReservationJSONRequestBody
+}
+
+type CreateReservationResponseObject interface {
+	VisitCreateReservationResponse(w http.ResponseWriter) error
+}
+
+type CreateReservation201ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type CreateReservation201JSONResponse struct {
+	Body    Reservation
+	Headers CreateReservation201ResponseHeaders
+}
+
+func (response CreateReservation201JSONResponse) VisitCreateReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateReservationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateReservationdefaultApplicationProblemPlusJSONResponse) VisitCreateReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseReservationRequestObject struct {
+	Reservation ReservationPath `json:"reservation"`
+	Params      ReleaseReservationParams
+}
+
+type ReleaseReservationResponseObject interface {
+	VisitReleaseReservationResponse(w http.ResponseWriter) error
+}
+
+type ReleaseReservation200ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type ReleaseReservation200JSONResponse struct {
+	Body    EndedReservation
+	Headers ReleaseReservation200ResponseHeaders
+}
+
+func (response ReleaseReservation200JSONResponse) VisitReleaseReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseReservationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReleaseReservationdefaultApplicationProblemPlusJSONResponse) VisitReleaseReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SettleReservationRequestObject struct {
+	Reservation ReservationPath `json:"reservation"`
+	Params      SettleReservationParams
+	Body        *SettleReservationJSONRequestBody
+}
+
+type SettleReservationResponseObject interface {
+	VisitSettleReservationResponse(w http.ResponseWriter) error
+}
+
+type SettleReservation200ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type SettleReservation200JSONResponse struct {
+	Body    EndedReservation
+	Headers SettleReservation200ResponseHeaders
+}
+
+func (response SettleReservation200JSONResponse) VisitSettleReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SettleReservationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SettleReservationdefaultApplicationProblemPlusJSONResponse) VisitSettleReservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchImagesRequestObject struct {
 	Params SearchImagesParams
 }
@@ -3402,6 +3822,15 @@ type StrictServerInterface interface {
 	// CreateQuote What a generation would cost
 	// (POST /v1/quotes)
 	CreateQuote(ctx context.Context, request CreateQuoteRequestObject) (CreateQuoteResponseObject, error)
+	// CreateReservation Hold credits for work that you do yourself
+	// (POST /v1/reservations)
+	CreateReservation(ctx context.Context, request CreateReservationRequestObject) (CreateReservationResponseObject, error)
+	// ReleaseReservation Give back what is held
+	// (POST /v1/reservations/{reservation}/release)
+	ReleaseReservation(ctx context.Context, request ReleaseReservationRequestObject) (ReleaseReservationResponseObject, error)
+	// SettleReservation Charge what the work did cost
+	// (POST /v1/reservations/{reservation}/settle)
+	SettleReservation(ctx context.Context, request SettleReservationRequestObject) (SettleReservationResponseObject, error)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(ctx context.Context, request SearchImagesRequestObject) (SearchImagesResponseObject, error)
@@ -3978,6 +4407,100 @@ func (sh *strictHandler) CreateQuote(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// CreateReservation operation middleware
+func (sh *strictHandler) CreateReservation(w http.ResponseWriter, r *http.Request, params CreateReservationParams) {
+	var request CreateReservationRequestObject
+
+	request.Params = params
+
+	var body CreateReservationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateReservation(ctx, request.(CreateReservationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateReservation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateReservationResponseObject); ok {
+		if err := validResponse.VisitCreateReservationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReleaseReservation operation middleware
+func (sh *strictHandler) ReleaseReservation(w http.ResponseWriter, r *http.Request, reservation ReservationPath, params ReleaseReservationParams) {
+	var request ReleaseReservationRequestObject
+
+	request.Reservation = reservation
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseReservation(ctx, request.(ReleaseReservationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseReservation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReleaseReservationResponseObject); ok {
+		if err := validResponse.VisitReleaseReservationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SettleReservation operation middleware
+func (sh *strictHandler) SettleReservation(w http.ResponseWriter, r *http.Request, reservation ReservationPath, params SettleReservationParams) {
+	var request SettleReservationRequestObject
+
+	request.Reservation = reservation
+	request.Params = params
+
+	var body SettleReservationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SettleReservation(ctx, request.(SettleReservationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SettleReservation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SettleReservationResponseObject); ok {
+		if err := validResponse.VisitSettleReservationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // SearchImages operation middleware
 func (sh *strictHandler) SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams) {
 	var request SearchImagesRequestObject
@@ -4085,126 +4608,138 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5H3rctw2lvCroPqbqnyboWTJsT0TufaHx7mMJk6s8aXyw/J2o8nT3RiRAAOAave4VLVvsW+wL7Jvsk+y",
-	"hQOABNlgN9lqe5KZ/IglEcTl4Nxv/DhJRVEKDlyrycXHyQpoBhJ//PYNXZp/M1CpZKVmgk8uJm9WQG5B",
-	"KiY4EQuyXlFNmCKUqzVIyCbJRKUrKKh5U29KmFxMlJaMLyd3d8nkSihmJ4rNm0O2BElKN4hoM7legZud",
-	"3HCxVkQsEqJWVGYXfuCeRV9BmdMNZNuLalkBYQuiV0yZU5i1RKVTUYA5HOUEqMwZSJLSPCdrplc4RtEC",
-	"yA1sWgsDr4rJxTucdPI+iWzktaY57NpFfdJMgCJcaDyy2UrB+LSGywb0qJXvkklJJS1Au6t9XkklZPwS",
-	"Zhw+6GmKI2ZmabOtki6BzGEhJCQdMCxYbqY9nSQTZub4pQJpAMNpYTZhJ2ptt6AfXgBf6tXk4vzs4aMY",
-	"pL4HDpKaXV1RM+6jnbs0v9RTL+tBk2Qi4ZeKGQS8MFAIl/udhMXkYvL/HjSY/sA+VQ+adS4zXPgyg6IU",
-	"Gni6+QE22xB6yfHiSWnwtJLpiipIWjhBBCdwC3JDJGi5OSU/G3AJiWATlSaZqOY5kF8qoaEBmyW85nDB",
-	"Rk5+QEzrP2EA0IePHyeTgvEawDHotg/5Es9G8xrK+7dy+NIvWMF0vVIHV3J8GE6fwYJWuZ5cPD5LJgsh",
-	"C6onFxPG9VcPJ4lZnBUG9R+eneHS9rdmYcY1LEHiyj8y3s99fqZMk4prlsf4jeUPnvz6MD0k0dYhSqo1",
-	"SPPGf7w7O/n6/cfz5PHdhf/x/I93v5tEaVaCKgVXgCR7JcU8h8L8mAqugSMUaVnmLEUEflDaEb//m7In",
-	"HEYBfl5csQMUw37XwDVZS8GXpwhG956Z9lmaisruo5SiBKmZ3WsqIWN6mjMO+5Z/jkPV5C6ZsGzfYLeg",
-	"IVUP9S1+n0xECRyyKcWN1TiTUQ0nmhWwDetkUuaUR+dSubBysQ2ZP4s1KSjfkIYFKVLQDZkDMcsTqong",
-	"qVlrC2m7qJlMNAO57+hvmEPjhgu8MxBze3eT+A0nrSsIQdJIBzH/G6TarN+A1ciSD7Qoc3OP7yY0Tadn",
-	"5zdn8f/MXAFqm8EGp+nJ399/fPgkhtTJ5E80pwYuWxClt5Tl1PDF3xNz5qzKISO/JxIUyFv8MRVcVQX+",
-	"CB9KAwPy72QpKdeodrRRcMzt12tH+IIhAXexqjSksJCisKuqhOSgrNJQKciIhTlxMA8v/smj6MX7E40g",
-	"ksNIK3hrarY64lUH6hFv+CsZ+QZeG9NQqH1vOiT63ryF9GMBS6Wkm4nlm4gzI3ZQo9w2Cnxvj0Moz1Aj",
-	"24AmjBNYLAz5DLjnDtFS81KDcuHawdYD5GjuoIFtl8C3LrgGaozgWwDc4t608Fx9IPBa9DMUI8ejvoU4",
-	"u4VRrH08/to31KhVlh6UW08KkUHexu2tMV0ENrdhhcq490rJhGR609p3v9yRUFKW1bwkwvnMczKn6U2U",
-	"yZH1CjhhmqypChjxAMZ3CIWKSqYQN/BC8rI3UY8PgJJ4zG6TXw/JhcgWo6HnhoLynHp9sk1D+3WZtuVh",
-	"tpEDHceaFWidj3tDU13t5a+v7aiotuFmaBYPdh4FkwSqwZlSNMuYtTWuAmgtaK6gK7+9dteyFc9iFkVs",
-	"STxvhwh6UPE7Bnn2rZTWHG5vIgNNWR4lvVKYOSIm9F9ev/yJuKeEcS2QdOYi2yTGCDS/mLOhe4HUVvkk",
-	"2YPWfr3EbyoG7AanIlxdayhKPZA1pLRSUaawMfS+oMxoZ0Kiz0QyIx2XlPEYZ0wRAcap4xnQzHOlgVye",
-	"ZyPXAL50K/Q8mjovV3TIsqymxVAUG88MWEGXMFwhujTDYwIhZ/xGDV/8BQ6/S4xlW+2V5n81g65ymsLE",
-	"ISsoPXyx1yWkDRcrYL/K8boZaXmZHItY4/hfMglQoE0Ir5gCZR1h1teTrihfwgHqYJur+gUbeLYA5G+0",
-	"RVYBvSQ1mdc4tJtPWJsvsOKWwPdbcV2M2XYAoHCME9etdzVvPWqwfvviIF/EH2iqa+TZzUJxjnoDid9k",
-	"vW442W6oXRly25YWVNPBJBuw6gjdrqiaFkKG7GkuRA4URwcO2v2nxl0FM+4+2auGikcI69oNNECyLCuW",
-	"eRdAQ7ToEm3G86qY2+ErYMvV0LlR1+5oDU8e7XFKGnguKap6pRRORAYTPDqL6B2Bjt5yU060uRstpohT",
-	"1kUZ7mRbj+hfcs+u0X/cdcGePfpjjO05C1NGYBMhtZgV/I094QXJJF1zshCSbESFRrGEVMgsrvrXHtpH",
-	"D79+9PWTPzz8+nHgqD2LXaLSUKqBF67psi0l9x2uoB8u7divHm6T3ZplNtiwd+kOkVnEq29zN42h4Ntm",
-	"mb82GhpCJrupYgey70bRXpwcoGzdC332WtgHY0gDmKSLLX7W+qL8IRKHFO78br8x5LIK4BZOzTcahiqp",
-	"LqgwtU8+HkeRTxtTrBtoZIogj/xCYTAXmmCyVoFbHX0L6YrK5VDfwg7FfkFvRSWZ7pGry5b5NEZfH0Vh",
-	"+80BvE7vFjhYrR5OMiv68PGTOP6PphC9qoo5pyyfVjLOR3b8fXqI7y1Q0gcc9mAKRkV9K+RsVfQtAraU",
-	"16GqGtJtgg7xMrQAWiq+AVoXuFsg62UNW2o+K5YtNX/qo5EP4xo/zvIjlTFlfw9VjUL38fg25vZjN7rj",
-	"CnrBeQT9v9dk/8yqP+7jbWkIbK/SXzAe/vU8GYcIR1XWYo6/S65foRUeceQ5/XyYCkQ/DB3J+EHqIrrK",
-	"zDJJvbXY5Ti36VZwfbQc3k+DP8DGUmBOlcYQ0qgFeoPxpYQF+xDPNJrDknHO+NJnGSlIJeiEaEE05Dm5",
-	"gY0itKRS7/WP2lC4Xcxtp8VBe8C7xRhvYLPf//EDbF4wpe/JAszt3kXweouEY3v/0avpPVbETt7j6aRj",
-	"Sux65ye0JurXbixmDseDiPHQdS2DXoF1kKOCTDS9AUUEDxAu4CYHx8iEyHdbICqOrQsmlfZJgp5qkxEr",
-	"K/Z3GHM1ZvzUWAIRYBl9A41vq3EQo0AXVa5ZmUOdsTQs+6Q2mIbuq+JMT3s1+yvJUlTmBQdyfvbw0f/8",
-	"l/m/VfaJy+d04CPezhmgt+GqBctzFln0W6VZYUidfH/1lhgmVbMUywnGqgY2t9OxEUSZFsa5ywzvqDHa",
-	"apJq4dQ2CTTmXQui7aP20v4RGJDlIfE4cgrTuRA3+5WMYGzSz65+grWPAeb5y8Xk4t0Q3tg9nZUP29f/",
-	"eiXW3Cdc7Y0Qvjf7CdjZIG2h37vS1RZ2jOxoC30jD9QWXpbAg5S8A4KtkQwALWzq80ZUbW/m0GjsS0w9",
-	"600VpOkgkeXfv0smtGTTmzG45HDv7n03v/GSE0qkSw73OZ+Y/mlX+0IRkWegtFFEkjp/l2nlNJXt3B63",
-	"zdj1XLkcw875Oa9oPs2YwjenJcgUBjsC75MNpka80SfuC8H1Kt9MUx/TaQP47WuCT54SXuU5KYByReYb",
-	"QpcSfECrhzO/q4+ZTMzLk/e7tIs6TfNTZlu2ZIJLt2yYdhsUSe/FxlM0+xDmCFwe8e5gPfNKKG2AfIQs",
-	"sRHmhBc9vrCBKVU5kbo/dWcugd7Y6EsGcx0piHBBwHhkvzeTqwyyx/cla9RZ4HYhd6IwA6mHSRhp+sKR",
-	"cyypWo2nc4N6Lh41Ihm7jsUOIKmczqMxgw5Y7LDYvoIYrD9mHDp1DnwHGQ/KQMwiQu+1NtM8JaUUS0kL",
-	"RTJIWQaGazEdz1XpzRECKYUcnsURZCJFUzlc4cSA+xAl8ME5gOjDnFoPwdYRmusbDNcDcvuwUKYvAbsx",
-	"C7HCBrWRgm6IqtIUICM5beVPBSZik+0xSCzoHHbYcd2NPbM1UXRuVAKsD0GE2uencI5gu1qQ+OFeDq4j",
-	"BEsPMSwlKPWddFLxPvleC0lT3XWj9muyB2Y0xQ1raxnOgfElKWgGCUGJCZnNtT8bZsaOYlilhFsG69it",
-	"GklI3r56YRP0VGHQrWSprmRfRtFyQFYq3meTm2Pf8lAJuF99D7EbDxKuImY3KKzUWTGsLYMKslPyjJRm",
-	"OGG2mJCiafwUiQmcyYzFm0QaS+h0u4piBTSSDPAXMVehgU2MhYzuCKMW2bLNNWXaVQxa8hB8YDmM39m0",
-	"UFNnXHXUSqzTYuiMyQTH2knzz1rIG187qVdCAcH9W8/NwOBhuDbjw9amfmXrsWKacLEemghNXbWWV3UM",
-	"3BhfThdCTu20nhMYvHq/j7/YG6snjqORSxzpBIuN2pSJNR+uWdbKSkRejVdXAtgPjOUdEi3c6dsIsmo6",
-	"RSDs1qGxS+htBQJ3X4mdMrQVGlAnbf9JCILW8Xrv8Z4JWx2DGNnQKamTfc6HUWwT/u4wJfYB8nC+2rn7",
-	"xUDn5IEZXUdKzqpdoz25UKOPUwefjwunaDZSDGVeA5Xp6tcavkwmWmhbhzzWX9sNdfqp4kAIE47bQChF",
-	"ztJNn/lnGPNwfd6bzmMdrAETij/J4noUTmp9K4PLcJqak21+x7HyZ3xBT6dUFvJsuDwMSlra0zwfkwK0",
-	"piy6l5+E9rlERkGolitfvZRVh0QJ3G20HBGRuph6Q4nHrw7br1FrN7pe1cjZRlpZ5SOKBZr5XlU57Emp",
-	"2C3Zgmx13MLu7eNyW5vH5K/pnCqmpljkEgu/AT8x96Uoz/SqVj3r2uBGsg6Kd8U19mSiQRbMNULYerhe",
-	"bfYDpJ6hUfEj57OTRYHlE9DjLqDG5xarUha3kD3FzFyHg4lNqBudQXdQ7fSULvR+x2qsanRqrYQxrpve",
-	"6qSEMG718cxKUXTnfaGILQdMHN4Y3dgaeI5I7YOaOsf4Cw9OGuz3NN4wnoU2QVNbuY/R2Oe4yLRTNVz/",
-	"HvOH7vBtHlfy+QOMRpf6xdHYIkFXko9ySDUCZNAL+92/eKOxAlR/nG1K2j7yFvQSW0y+W3x4lnIEra/N",
-	"nv7xyWuvawefpxTr+ECBhJlFhk6sn9AyPyxcNBZYLtIbGziwdbytOvsYhdi1ep1tIzjmYYWYB+R0dRlO",
-	"2dv+pmXeUoKNbQhVra5TCTp4mO50xakL345ZbHesIrqAEnuM6DcuGugRCLgGWUqmrHe2ypiwXrGJrziU",
-	"6KYDiGLJW0WX8ApKIe8btrMziXWMzBZSFFsIF7sCLQYM68ASJ8dXd+Rz1Ls7Qpgqo5tBhwl67UQygHiG",
-	"Sj3VxMw3SM8ZV8Qb9S/3DO4vomm40UFW7iYoHwnh0WZzW8G0+qzbd4lGV1pJpjevzd3YM97Eep894+TZ",
-	"1SX2OENAY/6mq4Itb6e+5xVyfaAyjMqstC5tiynGFyLSVg2bJnGfeZEQqm5QlaW2T1pCXGTERgtUQtZU",
-	"p9iFrmiFDhaMZ/avWJFumZYCIPCBpjrfkPWKpatr7iBDgKYrdB6nQunTa37Nv/zyB9io0y+/JN/ayl6a",
-	"52Re2cS1sprnLDUvKJJSKRkoMntW6ZWQ7O94FxfkT3h2A5H//c//np2Sny2scsGXlr9ygSEtd9ZrbjNP",
-	"FHl09sgcnLCFYbMZs/1m4AOrdxZ0YjMbfE7zXNm7MNq/t4PQD22gOet0bptd4FEH9q+75q6BXZP96Hsj",
-	"MkVuoNR4Q2YsQtm3gLSQt2jR2oHvw3hBtKxgZu50USmaK8J4mlcZZKfX/E24FZzDw6vGAGVfhMytwYI1",
-	"CqYKgxkzB7FXQDODHRtRSSLWnKwl04DX+1wUBeWZ713pJrtifHlL1YnvFTc7JSgdme7IxlkoHGc2+rGC",
-	"a24HrCnTKnEoPBeVZU+sgMS1mQsFKW4utds5Jc94k4tENUlFlVtMwJCKQSMCHJ0XDgOveb1r7DDp4Osg",
-	"4ILmAUZjXNqAcdbXPm5G/v+r756Trx89/sO/uUsgCiPjZJaKDGZPMQtqZqh7ZiNIGA01G77mim6UNT1X",
-	"tMT0L4TO2uWTZcLtrHENmL0hmdCw9MuQpKqbzBjdTSVmsVplIwb9rJPcbgK3eHHNZ99/+4Y8uD1/0NTO",
-	"n1jjzkAFuWVRULmZXPhuIbjDZ5cNe7GHdh1JN6Iyq5J0BenNaR2/vZiUFu6B0nExOfcheFqyycXkq9Pz",
-	"07MJtkpbIW81+wrS3pY2o7F2WV9m2NpS+5S3Th/Ah2dnO3oAjuv9V2fVbff+e9OkwZ3aNIc6JzI2Y73F",
-	"oJ9gCOVgulpztPlUtirknW9CpybvzZsBjJxfVum41FCB2CDYMxaIUc9ImVOeuE5tlnfnlH+haiZpLrzA",
-	"gJ2u+ZsTb5bl3cDmC5/pR5i65grTTBm323c0Kni+eRrJI8yB3tpgoKg0TihdHLbe7QZ0SOJmcuQgW2w7",
-	"IUqYmYpKGUlCVlRmhpKWFShFzMwXhGqzpNLk/Al6e2iqQaqEqCpdGXaFMd5MFOTt28tvLBG0UU4E6aPt",
-	"frE9+ZXNkAedrql37+tMhj+JbHM0fA0zXO/aypHheHdbpHJ+1KWbNNbdBGOu2UDzFCsC637KMVHYt6x7",
-	"7UE97i6ZdCXTvnfrcW63hxCw0wwnF+/eh+TcUdd2k3HJTm5go3p5Xc6UNirXp+R0vmIncnHPfKERkiKV",
-	"gLJWwq24gSzxGcDIH47MCb9QnuGoOASTmu+1IZbWTbU+DZ01Tbs+M5X5VO04ed3A5mmQfW3IrJclH+Oq",
-	"fnRqtLukQVj+4OMNbO6sqMohlkrwBmWO7S+HagZ6rBewNscSRh+tG0ijs0+eklcGGY0Wy7RTrq3XBbN6",
-	"VowvrcDKqU1VN6qKweE5eDQ+3eL29oFFoQ6vj3TavtnTgHpAZaGVCS28eRSPY5oToI7vtn7/i0T4Db7K",
-	"edOjtk83821sx8rJsAf1XRKtibQzoxmIoZvEtg43NigmG7kbJ5ArcPq1SmxdFVNoYdiO47ZSISFcrK20",
-	"j7Wspu1u20McmJF7PB6b9nDtYQAOOB256r9TsEsW4ph7ydDm3bqL/64X7aB7SN6WwHAHT8h8Q3yDS4/A",
-	"3pNW42/HT9Yrc79v+Y/uh8h7hrvvDQwYafvDm4ExfG26Tw5Cp6aR5XYb/3zjcgS1NVRvrdzHRoI91IJp",
-	"1ZFPTdQhjk9KG532YzFNBo3wDnX8RjG+UZECdE4Ih3WtjQU0EKJyqDZ1mvbZ6Jk1+EIzEKNG9s9/E3Oj",
-	"TggOWJzqvt4wQyfkDEfYpA+XbbMSeaae+tIw60hLKymB62tuh8yFuLHyeS6yjS8gxlZzlm2j964Arp+S",
-	"hchzsSYz7PI3i1lpVvX7Psw+/FWaatst5T6zKhk22ItLE7xq5XKlXXArcA/IJsHkyIbcC5HSns9QoJeg",
-	"nV9KmNr3UZ1/gGFYE+sz56ivYw5xmtyWTQ8+Nr/c7VK27oHsnc/IDJA/LcH2edh5H3424PnXUnhe8hb6",
-	"oyfWWn1BH9SDsOxB05c0LiG+NeaXFwNcrF30yKyL+vh8E+QJXdS6eFh0kTRxIrWCzDU3syNcUsLpNXfd",
-	"w83LNPBnm2U7pt1TlEUoJVA3IRgMWTPlv1KjyIzmEmi2OcEBs1PyzBckFHRjg0HoVzSz241sROUK2y5c",
-	"2MMmiE2pnhZC6ZmrcNAr4J1gSynRSkUkObH5FDPCuNJAMyIW6LTHcJyQcM31inJcbY2MTeRZVKghAI5L",
-	"59v0ZA7WhMjQ79rcgoEUhgD7PmPVgk/caqqbXu7obzmABfV8nemTcqNWN/sIP/qzWFvdJhiHiYUuC+2f",
-	"wNXZRITwjK1Q1MEMp+l2vIw2rkAHzwlWbtmhYbR1YVDCBrZmitNSrYSeJZYoZ9YUmhkVMuxAjRxrVrra",
-	"wJmvT1xjavg1ty4mxwWYNhxJPXUT1MsZWOWgwSjCTCvIF3ZXM5bNbNZkPVS3vwbY1lwuzHo2Zwi/IUEV",
-	"mb2gSp98a456cvnNjGhhlKyqAB9wq8+FoWWarvy5tE9lLZhS6JiVzTseONccPSQczEjDB1NRGIFBbgBK",
-	"u1v8cAV+o8me+vyx97vZQyotgRaG1yqCWXYuPMRpTuzebE4BPrs2pEcKxisN6oKkgnNInY/ulFwJy1s6",
-	"+hyGR33E3YZ7XdzAMCG0RM+fuH24QEKEZ9rnx+WZ0a+/tW6s79tvQYO2EY4iDR+0JZETe5w2w9pKnvlw",
-	"ohScNDTl0XzAN86CUllD7A5hxnXpHpPQ5pbqUe0crR/BtfkzpsGM4VVNIlOvZ+jS6/K/CadQ2Lpxh2+m",
-	"521Nl31IvbfQrG9On6F13FlbV3zQ5y0/pQbRNMb8J/dMLWmeg9z0+qIc8XTo7cFH/HdnZOhS+6wB3azj",
-	"E4uIwtq9U/KNeXt3MOh54MOwwUybAb8dBrJbuXT1kMPiM7ZenyliX86Odq1HuCAEDkZ6fI3n1rUkvY4G",
-	"D4Z7cL1PTmF9zgI87r+en2DHLe+ParIa7Q+Ja9Zdi+/sdzDTSGEvtnQJMgtyWGA+kNEkMYlQr2Bjnng/",
-	"8+Xi5EdMX6zJfmZuqP4Os6M9XdO84JjTSrWxsq85ao8KwCW+1h6CqNVeexJi+mWFPYF7SCL+mWC3912C",
-	"L6ojHt/7HHY1HuR3PjKV2k7ZPaRamIfh5WOM9h9BuseQiHRZc1tjkpnDoWQyVmuomQ0Tjw8ysea5sE1H",
-	"onzaD9iFmZ+GzHvUslsqmfvk4PZnqydCsqWrCPUlJsGf6n7uscYeXVny1dnDXRED16TGCOaF/9AcfNDe",
-	"Ou0gWBiD6I8tHEllqrem3TeY+pCh+Vhmr23yox3yCSm4aa/aky1md3kP660nq+6N7/qgXOUu+j9omkLp",
-	"ApXuAxk2MzrMAaCa5mJZQQPKMqd74v9XOOITArJuYNgDR9xiQtIV0PIYOXY7wFq6s+4AmP0ef39s4I2P",
-	"/ZI545lq0vhdBvop+cmFAzB5qYkcxgK4f3U9YT6F8Gv1hfnM0s+eq0fwIfSO4vTYKhVYYwZ1KtTe2JA1",
-	"o3oJwz7+9TpAOtxfyKxuh2DbSuNHRulS2Up4viE55cuKLuEpwc55ldKkcGpaTJz90qe+PYo2/N25I9/x",
-	"mtQdr2Mr+lFjFx7izen71sSe/kHNlyfOn2x3Tv2cTp/7Obf8d2niwSosOa6/0Hb+5Ks/PgqCV+fx4FVs",
-	"mea7VZ92HffVnF2ht7Hfm9vG4B9phok5QhJfZR+9GFsmOzJ5Mr5aXd8fRWnx68rRDHpI9Xr6EjIHz2dA",
-	"WcFeZ0lhd45OLtdv3zX4HeOZS4Ih843jeAmyYlTdAknSr/9ulavtyovZagz0SS+9s1aPiLe7NqJnIWQK",
-	"x1fmeqoEMTN25RI2fMWgz+XcofS1Ph/bC+h60K9eIcC81pzx5iMg7cjQby+u0O5f8k8cW7C1uYW4xdNi",
-	"Ko114/dGGrYyvyvlerz0YTK2bThy1cJ3mKuQ0U1C3r55HjQx/OrM/FURuhQHydAh4vMFja+tRUY3p+SZ",
-	"tlk/Xz154vYSRPQtMMeK3M8sbcOGIhHkf8mBSLFusiUyaiNG9hNKrn5+QyoF3VK23zq9/OwTQipMB5lv",
-	"2meP00lbsrg+F+/emyu0xVaWIPATlZMHGM9xs/ivpDQFQwYb3d8ayRL8MTQ/w7F155P6T04NuHt/938B",
-	"AAD//w==",
+	"5H3rkts2uuCroLSnKrsz7Jtj+yTt2h8ex3F84sQ+vlR+uL0SRH6SkCYBBgBb1ri6at9i32BfZN9kn+QU",
+	"PgAkSIESqZady8yPiW2BuHz47jd8mqSiKAUHrtXk8tNkBTQDiX98+pYuzX8zUKlkpWaCTy4nb1dAbkAq",
+	"JjgRC7JeUU2YIpSrNUjIJslEpSsoqPlSb0qYXE6UlowvJ7e3yeSVUMxOFJs3h2wJkpRuENFmcr0CNzu5",
+	"5mKtiFgkRK2ozC79wD2LvoYypxvIthfVsgLCFkSvmDKnMGuJSqeiAHM4yglQmTOQJKV5TtZMr3CMogWQ",
+	"a9i0FgZeFZPL9zjp5EMS2cgbTXPYtYv6pJkARbjQeGSzlYLxaQ2XDehRK98mk5JKWoB2V/ukkkrI+CXM",
+	"OHzU0xRHzMzSZlslXQKZw0JISDpgWLDcTHs6SSbMzPFbBdIAhtPCbMJO1NpuQT++AL7Uq8nlxfm9+zFI",
+	"PQMOkppdvaJm3Cc7d2n+Uk+9rAdNkomE3ypmEPDSQCFc7t8kLCaXk/921mD6mf1VnTXrPM9w4ecZFKXQ",
+	"wNPNj7DZhtBLjhdPSoOnlUxXVEHSwgkiOIEbkBsiQcvNKfnFgEtIBJuoNMlENc+B/FYJDQ3YLOE1hws2",
+	"cvIjYlr/CQOA3nvwIJkUjNcAjkG3fciXeDaa11Dev5XDl37BCqbrlTq4kuOP4fQZLGiV68nlg/NkshCy",
+	"oHpyOWFcf31vkpjFWWFQ/975OS5t/9YszLiGJUhc+SfG+7nPL5RpUnHN8hi/sfzBk18fpock2jpESbUG",
+	"ab74X+/PT7798OkieXB76f948c3tv02SKNtSIG/2EYFsRh1MBcFKSAa3ZiJVCq4A2cUrKeY5FOaPqeAa",
+	"ON4gLcucpfjVWWlH/P1XZaE7bF0/L67YuRDD+tfANVlLwZenCBH3nZn2cZqKyu6jlKIEqZndayohY3qa",
+	"Mw77ln+CQ9XkNpmwbN9gt6CBj4f9lqxJJqIEDtmU4sZqfM2ohhPNCti+52RS5pRH51K5sDK5DZkfxJoU",
+	"lG9Iw/4UKeiGzIGY5QnVRPDUrLVFMF2ySCaagdx39LfMkVCDXe8NxNze3SR+w0nrCkKQNJJJzH+FVJv1",
+	"G7AaOfaRFmVu7vH9hKbp9Pzi+jz+PzNXQFZmsKEnevLPD5/uPYwRVDL5B82pgcsWROkNZTk1PPnvxJw5",
+	"q3LIyN+JJS38Yyq4qgr8I3wsDQzI/yRLSblGlaeNgmNuv147wpMMCbiLVaUhhYUUhV1VJSQHZRWWSkFG",
+	"LMyJg3l48Q/vRy/en2gEkRxGWsFXU7PVEZ86UI/4wl/JyC/w2piGQu370iHRM/MV0o8FLJWSbiaWbyLO",
+	"jNhBjXLbKPDMHodQnqE2uAFNGCewWBjyGXDPHaKl5qMG5cK1g60HyNHcQQPbLoFvXXAN1BjBtwC4xb1p",
+	"4bn6QOC16GcoRo5HfQtxdgOjWPt4/LVfqFGrLD0ot34pRAZ5G7e3xnQR2NyGFSrjvislE5LpTWvf/XJH",
+	"QklZVvOSCOczv5M5Ta+jTI6sV8AJ02RNVcCIBzC+QyhUVDKFuHEZkpe9iXp8AJTEY3ab/HpILkS2GA09",
+	"MRSU59Trsm0a2q/LtK0es40c6DjWrEDrfNwXmupqL399Y0dFtQ03Q7N4sPMomCRQDc6Mo1nGrJ3zKoDW",
+	"guYKuvLba3ctO/U8pqLHlsTzdoigBxWf8gyyQPk+5C47unv7MjvShN0AR5IaRinBHbcnerKicjmU3taU",
+	"3cQm+VloktqJiDGMlytPzlkFB8g2iyLbmFHvIIYi3zPIs6dSWmdIG/YZaMryKPMrhdlFxIHyH29e/kzc",
+	"r4RxLZB5zUW2SYiQ+BeDXehcIrVPJmr+hWfz6yV+U7GzNFQdkataQ1Hqgcw5pZWKsuWNuaIFZUY/FhI9",
+	"ZpIZ/WRJGY/JphRJcJxBlAHNvFwYKGcNHY2TzHzpVuj5aep8nNEhy7KaFkOJfDw7ZgVdwnCV9LkZHhPJ",
+	"OePXavjiL3D4bTL5rYJqrz71n2bQq5ymMHHICkoPX+xNCWnDYwrYr/S9aUZaaSLHItY4CZRMAhRoE8Jr",
+	"pkBZN6j19KUrypeHMy0v1/yCDTxbAPI32iKrgF6SmsxrHNrNJ6zVHdjRS+D77eguxmy7YFA9iRPXjQ80",
+	"bP3UYP32xUG+iP+gqa6RZzcLxTnqDSR+k/W64WS7ofbKkNu2tKCaDibZgFVH6HZF1bQQMmRPcyFyoDg6",
+	"cM/vPzXuKphx98leN1Q8Ql2qHXEDJMuyYpl3wjREiw7xZjyvirkdvgK2XA2dG62djt728P4el7SB55Ki",
+	"sl1K4URkMMH984jmF1hJLSf1RJu70WKKOGUd1OFOtvWI/iX37BqjB10H/Pn9b2Jsz9n4MgKbCKnFdLXv",
+	"7AkvSSbpmpOFkGQjKnRLSEiFzOLKYO2fv3/v2/vfPvz3e98+CNz051GdU0OpBl64psu2lNx3uIJ+fG7H",
+	"fn1vm+zWLLNe9r1Ld4jMIl59m7tpDAXfNsv8o9HQEDLZTRU7kH03ivbi5BCT5S7os9fHcTCGNIBJutji",
+	"Z60vyh8icUjhzu/2G0MuqwBu4dR8o2GokurCOlP7y6fjKPJpYwx3w8xMEeSRXykM5UOTSqBVENhAczAd",
+	"Y23uUOwX9EZUkukeubpsmU9j9PVRFLbfHMDr9Lb8wWr1cJJZ0XsPHsbxfzSF6FVVzDll+bSScT6y49+n",
+	"h3g/AyV9iDPiUApGRX0r4cCq6FsEbCmvQ1U1pNsEHeJlaAG0VHwDtC5wt0DWyxq21HxWLFtq/tTHou/F",
+	"NX6c5ScqY8r+Hqoahe7j8W3M7cdudMcV9ILzCPp/r8n+hVV/3Me70hDYXqW/YDz814tkHCIcVVmLuV6f",
+	"c/0arfCII8/p58NUIPpx6EjGD1IX0VVmlknqrcUuxzmut9IbRsvh/TT4I2wsBeZUaQzijVqgNx2ilLBg",
+	"H+N5ZnNYMs4ZX/ocMwWpBJ0QLYiGPCfXsFGEllTqvf5Rm4xgF3PbaXHQHvBuMcZr2Oz3f/wImxdM6Tuy",
+	"AHO7txG83iLh2N5/8mp6jxWxk/d4OumYEru++Rmtifqza4uZw/EgYjx0XcugV2Ad5KggE02vQRHBA4QL",
+	"uMnBUUoh8t0WiIpj64JJpX2KqKfaZMTKiv0TxlyNGT81lkAEWEbfQOPbahzEKNBFlWtW5lDnqw3L/6kN",
+	"pqH7qjjT017N/pVkKSrzggO5OL93///9H/P/VtknLpvXgY94O2eA3oarFizPWWTRp0qzwpA6efbqHTFM",
+	"qmYplhOMVQ1sZq9jI4gyLYxzlxneUWO01STVwqltEmjMuxZE20ftpf0jMCDLQ+KR/BSmcyGu9ysZwdik",
+	"n139DGsfhc3zl4vJ5fshvLF7Oisftq//zUqsuU952xuj/WD2E7CzQdpCv3elqy3sGNnRFvpGHqgtvCyB",
+	"B0mRB4S7IzkYWtjE942o2t7MofHwl5j815usSdNBIst/f5tMaMmm12NwyeHe7YduhulzTiiRrjTAZ/xi",
+	"8q9d7StFRJ6B0kYRSersbaaV01S2s6vcNmPX88pleXbOz3lF82nGFH45LUGmMNgReJd8PDXiiz5xXwiu",
+	"V/lmmvqYThvA794Q/OUR4VWekwIoV2S+IXQpwQe0ejjz+/qYycR8PPmwS7uoE2U/Z75rSya4hNeGabdB",
+	"kfRebDxJtg9hjsDlEe8O1jNfCaUNkI+QpzfCnPCix5e1MKUqJ1L3J0/NJdBrG33JYK4j5TAuCBiP7Pfm",
+	"0pVB7cC+ZI26BsAu5E4U5oD1MAkjTV84co6ltavxdG5Qz8WjRqTD17HYASSV03k0ZtABix0W21cQg/XH",
+	"jEOnrkLoIONBOaBZROi90WaaR6SUYilpoUgGKcvAcC2m47kqvTlCIKWQw7M4gkykaCqHK5sZcB+iBD44",
+	"CxN9mFPrIdg6QnN9g+F6QHYllkn1pcA3ZiHWV6E2UtANUVWaAmQkp638qcBEbLI9BokFncMOO667sce2",
+	"Io7OjUqA1UGIUPv8FM4RbFcLEj/cx8F1hGDpIYalBKW+l04q3iXfayFpqrtu1H5N9sCMprhhbS3DOTC+",
+	"JAXNICEoMSGz1Q7nw8zYUQyrlHDDYB27VSMJybvXL2yCnioMupUs1ZXsyyhaDsgLxvtscnPsVx4qAfer",
+	"7yF240HCVcTsBoW1UiuGlYVQQXZKHpPSDCfMlpJSNI0fITGBM5mxdJdIYwmdbtexrIBGkgH+Q8xVaGAT",
+	"YyGjO8KoRbZod02ZdvWiljwEH1iQ5Hc2LdTUGVcdtRKr9Bg6YzLBsXLW/Gct5LWvnNUroYDg/q3nZmDw",
+	"MFyb8WFrU7+y9VgxTbhYD01Fp65ezqs6Bm6ML6cLIad2Ws8JDF592Mdf7I3VE8fRyCWOdILFRm3KxJoP",
+	"1yxrZSUir8arKwHsB8byDokW7vRtBFk124nTFo1dQm8rELj7SuyUoa3QgDpp+09CELSO13uPd0zY6hjE",
+	"yIZOSZ3sczGMYpvwd4cpsY+Qh/PVzt2vBjonD8zoOlJyVu0a7cmFGn2cOvh8XDhFs5FiKLOz0mC0RXcI",
+	"+R1QzqByloKKqYYsXbliSHSAryDPQo/8zhxfM2mMb7m8913fvlPQI+C9dee2vJeE22dtR6LMZ3sjUcEE",
+	"h3GC5tK3FbNCKN104DDCCBXvVMSlaZ3rd9Ep1d1dmN8AibXJ9VvzZcc6g1TwTAV1+o6pEmzYgbVi8435",
+	"oVCQ30CUeup9fvPw/v7NHYgPDq6xS38DVKarP2oOQTLRQttWEGODJt18Az9VHAha53BcnP2lhaoZyxBV",
+	"E0K1RWXfqcbxiYMQ+Hx/he2umw9LHdqHKkXO0k2f48mohMM9Cd5pNza0E6g/8V+yOKPASa1Xd3AJ5rFK",
+	"1EJ3Q6dNAuTZcE38z1Xq5m6j5QLdVfmWePzqKJw1au1G11c1craRVlb5iDKlZr7XVQ57krl269RBnQxu",
+	"Yff2cbmtzWPa6XROFVNTLK+LBf6Bn5j7UpRnelUbvXVfiEanHxRpj/sKkokGWTDXgGfrx/Vqsx8g9QyN",
+	"cyFyPjtZFFioD91dJ6zd512/Cv6AJZBYvL1wtZDtrhXDiqt3cVhfwRP3oe+UHIW4gewR7syRUmJFxugU",
+	"5IPaf0zpQu+PTMUaH0ytm2WM77u3vDMhjFuHRmbNEAT6V4rYivbEoT9VtvkbJY7X2B9qJjMm4HJw1nV/",
+	"qOaa8Sx0qjTtAfbxy6CZ0rTT+KL+eyygtCM4dFwB7g8wGl3qD0djiwRdST7Ko9/IwUEf7I+f4Y3Geij4",
+	"42xT0vaRt6CX2H4ou6WgZylH0Njb7On3z/59U0dIPKVYzzHKVUzNNHRiAy2W+WHl9ySZzHORXtvIq21F",
+	"0WoVE6MQu1ZvtGIExzyskv0AV0SX4ZS93eNa/kFKsC8coarVtDFBDznTnaZydeXwMauVj1WFHFBijwvj",
+	"rUun8AgEXIMsJVM2vFVlTNiwwsSXbEuMcwBEseSdokt4DaWQd817sDOJdYzMFlIUWwgXuwItBgzrwBIn",
+	"x093JMTVuztCnD+jm0GHCdrFRVIoeYa2CdXEzDdIzxnXBSEaoOsZ3F+F2HCjgzwUm6D+LoRHm81tZSPU",
+	"Z43f5f7aiR5PhXdfUYkq8Sl5Zt2ZrunbXFQ8MyzF9nFCBtKkoT6qU9KswkYEzzcu8oUXaWblxvKknJR0",
+	"sx3fO4Z7fcyn2wmCaHmnlWR688Zgtt3Xdazx6mNOHr96jg1W8XRYPuCaMJQ3U99wE2UmUBkmBay0Lm2P",
+	"ScYXItLTFbsmcp/4lxCqrtEQoLZJa0JcYN4Gq1VC1lSn2AK3aEWuF8zcl/lXbIhiWb4CIPCRpjrfkPWK",
+	"pasr7u8daLrC2GUqlD694lf8b3/7ETbq9G9/I09tYwma52ReWXQpq3nOUvOBIimVkoEis8eVXgnJ/ok3",
+	"ckn+gWc3EPn///v/zk7JLxZWueBLK524wIwKd9YrbhMfFbl/ft8cnLCFEVIZsw3n4COrdxa0gTUbfELz",
+	"XNm7MLZTjcyaXoOB5qzTNnZ2iUcd2Dz3irvuuU3yvW/MzBS5hlLjDZmxCGXff9pC3qJFawe+CfQl0bKC",
+	"mbnTRaVorgjjaV5lkJ1e8bfhVnAOD68aA5T9EDK3BgvWKJgqDGbMHMReA80MdmxEJYlYc7KWTANe7xNR",
+	"FJRnvnG2m+wV48sbqk58o9rZKUHdgumOZjELVYuZDb6v4IrbAWvKtEocCiMXMcydFZA433mohuDmUrud",
+	"U/KYN6mwVJNUVLnFBIzoGzQiwNGD5TDwite7xvbWDr4OAi5nK8BoTIsyYJz19Y+dkf/++vsn5Nv7D/79",
+	"f7hLIAoTs8gsFRnMHmES7sxQ98wmMGAyjtnwFVd0o6zhvqIlZh8jdNYunTkTbmeNf8jsDcmEhpXHhiRV",
+	"3WXOaL4qMYvVCi8x6GdjF3YTuMXLKz579vQtObu5OGtat5xY09hABWVNUVC5mVz6dmG4w8fPG/ZiD+3a",
+	"oW9EhTw8XUF6fVqnD11OSgv3QGW7nFz4DDBassnl5OvTi9PzCfZKXSFvNfsKsq6XNqG+ZunPM+yrrX3G",
+	"dacR8L3z8x1NgMc1/62Tureb/75tsrBPbZZdnZIfm7HeYtBQOIRyMF2td9t0XluU+N53oVWTD+bLAEbO",
+	"Oa90XGqoQGwQbFgPxCi3pMwpT3x0Enl3TvlXqpH4PCMF5ovomr858WZZ3jVsvvKJ5oSpK66wyoFxu31H",
+	"o0bkP4qksedAb2wuiqg0TihdGlC92w3okMTN5MhBtth2QpQwMxWVMpKErKhEpWRZgVLEzHxJqDZLKk0u",
+	"HqKvjKYapEqIqtKVYVeYYpSJgrx79/w7SwRtlBNB9UK7WX1Pen8z5KzTsv32Q51I9w+RbY6Gr2GBxW1b",
+	"tTQc73aLVC6OunRTRbGbYMw1G2ieYkF6/ZhDTBT2Les+O6vH3SaTrmTa9209zu32EAJ2muHk8v2HkJw7",
+	"6tpuMi7ZyTVsVC+vy5nSRuX6nJzOF4xGLu6xr3NtaewSbsQ1ZIkvQEH+cGRO+JXyDEfFIZjUfK8NsbTu",
+	"qvl56Kzp2vmFqcxXCsXJ6xo2j4LiH0NmvSz5GFf1k1Oj3SUNwvKzT9ewubWiKodYJttblDm2wSyqGejv",
+	"X8DaHAuTK+rXK9BVKk/Ja4OMRotl2inX1meFSaUrxpdWYOXUVkoZVcXg8Bw8Gp9ucXv7g0WhDq+PvHBw",
+	"vef1iwGF7VYmtPDmfjyYbU6AOr7b+t0vEuE3+CrnTZP6Pt3M97EfKyfDBzBuk2hJvp0ZzUAMfCX23RJj",
+	"g2Kuq7txArkCp1+rxJb1MoUWhn3uxBbKJYSLtZX2sfcyaPupjyHu38g9Ho9Ne7j2MAAHnI5c9Y8k7ZKF",
+	"OOZOMrT5tn5CaNeHdtAdJG9LYLiDJ2S+IT4I6xHY+yFr/O14GXtl7rOW9+1uiLxnuHvsaMBI+ziNGRjD",
+	"16b99CB0ajpZb78h1HbUreiNlfvYx7aHWrCqJ/LOVR0g+qy00el+GdNk0AjvUMefFOMbFSlA54RwWNfa",
+	"WEADISqHalOnZ6yNPaq245dntlrD/vOvYm7UCcEBeyO4p6Nm6ISc4Qib+eNSrlYizxo3sHWkpZWUwPUV",
+	"t0PmQlxb+TwX2cb3r8BOp5Zto/euAK4fkYXIc7EmM2wyO4tZaVb1exYmv/8hTbXtjqZfWJUM+7vGpQle",
+	"tXKlOi40qFoBAR+sPrIh90KktOcNLPQStMsbCFP7XvT7HQzDmlgfO0d9HbGJ0+S2bDr71PzldpeydQdk",
+	"77xhN0D+tATbl2HnffjZgOdfS+F5yVvoj55Ya/UFbbgPwrKzpi12XEI8NeaXFwNcrF30yKyL+rhNbXdZ",
+	"Vpe1Lh7W/CVNnEitIHO9Ne0Il9JxesXd8yHmYxr4s82yHdPuEcoilBKomxAMhqyZ8k/kKTKjuQSabU5w",
+	"wOyUPPb1cAXd2GAQ+hXN7HYjG1G5uupLF/aw6XVTqqeFUHrmCuz0Cngn2FJKtFIRSU5sNsqMMK400IyI",
+	"BTrtMRwnJFxxvaIcV1sjYxN5FhVqCIDj0nlPNUUdIkO/a3MLvq6i9w3NFnziVlOdxr4zV32khK6fhvys",
+	"3Kj1nE2EH/0g1la3CcZhWqbL4fsLuDqbiBCesRWKOpjhNM32l9G+SejgOcHCYTs0jLYuDErYwNZMcVqq",
+	"ldCzxBLlzJpCM6NChg8gIMeala40febL49dYH3DFrYvJcQGmDUdSj9wE9XIGVjloMIow0wryhd3VjGUz",
+	"m3NaD9Xtp4jbmsulWc9mXGFhEFVk9oIqffLUHPXk+XczooVRsqoCfMCtPheGlmm68ufSPhG4YEqhY1Y2",
+	"33jgXHH0kHAwIw0fTEVhBAa5BijtbjH5GR9ptKe+eOD9bvaQSkugheG1imCOogsPcZoTuzebU4C/XRnS",
+	"IwXjlQZ1SVLBOaTOR3dKXgnLWzr6HIZHfcTdhntd3MAwIbRELx66fbhAQoRn2t+PyzOjT8+2bqzv4dmg",
+	"P+gIR5GGj9qSyIk9TpthbaW9fDxRCk4amvJoPuCR06BTgyF2hzDjHokYkw7olupR7RytH8G1+QumwYzh",
+	"VU0aWK9n6LnX5f8UTqGwc/AO30zP15ou+5B6QDZVfE6f33bcWVtXfNDb2p9Tg2j6Mv/FPVNLmucgN72+",
+	"KEc8HXo7+4T/3RkZeq591oBu1vGJRURh1eop+c58vTsY9CTwYdhgpq0f2A4D2a08d+X4w+Iztl0MU8R+",
+	"nB3tWo9wQQgcjPT4FgNb15L0Oho8GO7A9T47hfU5C/C4/3p+gh23vD+qyWq0PySuWTfNv7UPYaeRvhLY",
+	"USzILMhhgflARpPEJEK9go35xfuZny9OfsL0xZrsZ+aGZl65drSna5rHjGPMrNuI6oqj9qgAXOJr7SGI",
+	"Wu21JyGmX1bYkr6HJKKKot/7LsEX1RGP730Om+oP8jsfmUrtQw09pFqYH8PLxxjt70G6x5CIdFlzW2OS",
+	"mcOhZDJWa6iZDROPZ5lY81zYnldRPu0H7MLMz0PmPWrZDZXMvTlcT9h0vBGSLV1ZsC/QCf6pfk4k1leq",
+	"K0u+Pr+3K2LgeqQZwexrezl81N467SBYGIPojy0cSWWqt6bdE4B9yNC8lt1rm/xkh3xGCm66e/dki9ld",
+	"3sF668mqe+ubDilX94z+D5qmULpApXufyWZGhzkAVNNcLCtoQFnmdE/8/xWO+IyArPvn9sARt5iQdAW0",
+	"PEaO3Q6wlu6sOwCGcd0dycZvfeyXzFnTAodpn4F+Sn524QBMXmoih7EA7n+6lmSfQ/i12pJ9Yelnz9Uj",
+	"+BB6R3F6bJUKrDGD2jVG2un+COrLd1z29wLfjoalpFpIRdYrQVDKGL7KbCVJpeASEwBct7DeXk0JyQTm",
+	"YqHn1nrMa1LOWHbFMfJAZpWCmYvLKFuo5PPXzVQldYnpwRGaNzq8htgkTmCb6wZNWe2sJ0JecV9y/ygI",
+	"KIXx755+ToRqMmuaau3IUQhbnf1BkxQizbu+cJZCCKQeqgkTElaQ/6VCLT8Y6vEHNFoL0o125owhm42o",
+	"ZEdp2Ep4C0n67FPwt9szh+UDIr4hUTVVnTbsd0pe8jpRTJFfK+W5fob/sMSWSSH12HiHDcteWrp33pkr",
+	"juLBEt8pedymZr9EJ9TrXq6nmnAst8O80Nq440KfLETFsyg1urXuQo7Bt0PzKKIU/JmEDlZO76GkX2y8",
+	"1/G0vxINYXUi4lunvdoh9GIlxDhyuSQz2xUEKwFdnx7fp0ZplCSWIk7Ju9L2b5UAJKMbH2JjDusdTTFb",
+	"Ma00y/MrPgcvuB5ZSrLCzHfz8qfG0aTuQZLUHhTpikZtS5TdJHfFj0JzyjXX+/1J7vhCs9048Avrl0NI",
+	"/Qex9r3d/orZCYj2rpi222pxF9Xb+EGvRWh//uNG/jrsXMisbgZnn/NCcqVLZRto8Q3JKV9WdAmPCL5Y",
+	"YIR24fyTMT/Ob31+y/vRh5Z27si/NEbql8ZiK/pRYxceEsbse+NzT2OJ5sXPi4fbL9Z8yWjn3aK6/j3g",
+	"eJZWuwvtxcOvv7m/uwtt3zLNe+Gfdx33WvGunLOx7/xvY/BPNMOMdCGJb84VvRjbXWdk1VB8tbotWBSl",
+	"xR+rOCloG9wb4k7IHDyfAWU9Wk2XmLXhEe3A8Z8/Jv4945nL/ibzjeN4CbJiVMECSdLv+N3q07ArIXyr",
+	"LepnvfTOWj1Wut21ET0LIVM4vhezpz0GloStXKayb5Xhi5h2eDuVb4S3E9D1oD+8QoAFXTnjzeOr7ZSo",
+	"P19CTbvt4V84qcY2pSnEDZ4Wc8it7tqbYrOl21bKtYbsw2Ts9nbkct3vMUk3o5uEvHv7JHg84utzZ9su",
+	"xUEydIj4fEHja2uR0c0peew6rn/98GFoZ9edTg4QuV9Y2oZ9CCPI/5IDkWLdpAln1KZK2aerXeOoDanQ",
+	"kG/1cPiz08svPhO6wjzo+aZ99jidtCWLa/D2/oO5QttlwBJEJfPJ5eQMnQduFv86bVMpb7DR/VsjWYJ/",
+	"DOMu4di6YWL9T04NuP1w+18BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -2,34 +2,58 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
 	"runtime/pprof"
 	"time"
-
-	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
 )
 
 // benchCmd is `pingvas bench`.
 type benchCmd struct {
 	Ledger benchLedgerCmd `cmd:"" help:"Measure reserve and settle against one SQL transaction per command, on a Postgres of its own."`
+	Rest   benchRestCmd   `cmd:"" help:"Measure reserve and settle through the API against a plain JSON server, and how long a reserve takes at a fixed rate."`
+	Raw    benchRawCmd    `cmd:"" help:"Measure how fast the rows of commands can be recorded at all, without decisions."`
+	Replay benchReplayCmd `cmd:"" help:"Measure the verification of a long ledger, and whether its memory grows."`
+	Cold   benchColdCmd   `cmd:"" help:"Measure the first command of an account with many events."`
+	Share  benchShareCmd  `cmd:"" help:"Measure how two processes share one ledger."`
+	Dev    benchDevCmd    `cmd:"" help:"Measure the memory of pingvas dev under a steady load."`
+	Serve  benchServeCmd  `cmd:"" hidden:"" help:"Serve one side of bench rest."`
 }
 
-// benchLedgerCmd is `pingvas bench ledger`.
-type benchLedgerCmd struct {
-	Clients  []int         `default:"8,64,512" help:"Numbers of clients."`
-	Spreads  []string      `default:"uniform,zipf,hot" enum:"uniform,zipf,hot" help:"How the commands are spread over the accounts: ${enum}."`
-	Accounts int           `default:"1000" help:"Number of accounts."`
-	Round    time.Duration `default:"3s" help:"Length of a round."`
-	Rounds   int           `default:"3" help:"Rounds of each target; the median counts."`
-	Profile  string        `name:"cpu-profile" help:"Write a CPU profile of this process to a file."`
+// benchOutput says where a measurement goes besides the table.
+type benchOutput struct {
+	JSON    string `name:"json" placeholder:"FILE" help:"Write the figures to a file as JSON, too."`
+	Profile string `name:"cpu-profile" placeholder:"FILE" help:"Write a CPU profile of this process to a file."`
 }
 
-// Run implements the command.
-func (c *benchLedgerCmd) Run(ctx context.Context, log *slog.Logger) error {
+// benchReport is what the file holds.
+type benchReport struct {
+	Command string    `json:"command"`
+	At      time.Time `json:"at"`
+	Cores   int       `json:"cores"`
+	Go      string    `json:"go"`
+	System  string    `json:"system"`
+	Results any       `json:"results"`
+}
+
+// bench is a measurement under way: a migrated ledger, and where to write.
+type bench struct {
+	*parts
+	ledger ledgerSettings
+	dir    string // for files of the servers that are measured
+	out    io.Writer
+	notes  io.Writer // progress
+}
+
+// run measures on a Postgres of its own, which is gone afterwards. What measure returns goes to the file.
+func (o benchOutput) run(
+	ctx context.Context, log *slog.Logger, command string, measure func(context.Context, *bench) (any, error),
+) error {
 	dir, remove, err := tempFolder("bench")
 	if err != nil {
 		return err
@@ -44,15 +68,72 @@ func (c *benchLedgerCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return c.measure(ctx, log, ledgerSettings{DatabaseURL: server.URL("postgres"), MasterKey: master})
+	b, err := openBench(ctx, log, ledgerSettings{DatabaseURL: server.URL("postgres"), MasterKey: master}, dir)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	b.out, b.notes = os.Stdout, os.Stderr
+	fmt.Fprintf(b.out, "%s: %s, %d cores, fsync and synchronous_commit on\n",
+		command, time.Now().Format(time.DateOnly), runtime.NumCPU())
+	stop, err := o.profile()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	results, err := measure(ctx, b)
+	if err != nil {
+		return err
+	}
+	return o.write(command, results)
+}
+
+// openBench migrates the database and opens the ledger.
+func openBench(ctx context.Context, log *slog.Logger, ledger ledgerSettings, dir string) (*bench, error) {
+	if err := migrate(ctx, ledger.DatabaseURL, devShards); err != nil {
+		return nil, err
+	}
+	b := &bench{parts: newParts(log), ledger: ledger, dir: dir, out: io.Discard, notes: io.Discard}
+	if err := b.openLedger(ctx, ledger); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// another opens the same ledger with connections and caches of its own, as another process has it.
+func (b *bench) another(ctx context.Context) (*parts, error) {
+	p := newParts(b.log)
+	if err := p.openLedger(ctx, b.ledger); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (o benchOutput) write(command string, results any) error {
+	if o.JSON == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(benchReport{
+		Command: command, At: now(), Cores: runtime.NumCPU(), Go: runtime.Version(),
+		System: runtime.GOOS + "/" + runtime.GOARCH, Results: results,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the figures: %w", err)
+	}
+	if err := os.WriteFile(o.JSON, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	return nil
 }
 
 // profile begins the CPU profile, if one is wanted.
-func (c *benchLedgerCmd) profile() (stop func(), err error) {
-	if c.Profile == "" {
+func (o benchOutput) profile() (stop func(), err error) {
+	if o.Profile == "" {
 		return func() {}, nil
 	}
-	file, err := os.Create(c.Profile)
+	file, err := os.Create(o.Profile)
 	if err != nil {
 		return nil, fmt.Errorf("create the CPU profile: %w", err)
 	}
@@ -63,41 +144,4 @@ func (c *benchLedgerCmd) profile() (stop func(), err error) {
 		pprof.StopCPUProfile()
 		_ = file.Close()
 	}, nil
-}
-
-func (c *benchLedgerCmd) measure(ctx context.Context, log *slog.Logger, ledger ledgerSettings) error {
-	if err := migrate(ctx, ledger.DatabaseURL, devShards); err != nil {
-		return err
-	}
-	p := newParts(log)
-	defer p.close()
-	if err := p.openLedger(ctx, ledger); err != nil {
-		return err
-	}
-	targets := []ledgerbench.Target{ledgerbench.Naive{Pool: p.pool}, ledgerbench.Ours{Ledger: p.ledger}}
-	for _, t := range targets {
-		if err := t.Prepare(ctx, c.Accounts); err != nil {
-			return err
-		}
-	}
-	fmt.Printf("%s, %d cores, fsync and synchronous_commit on, %d accounts, median of %d rounds of %s\n",
-		time.Now().Format(time.DateOnly), runtime.NumCPU(), c.Accounts, c.Rounds, c.Round)
-	stop, err := c.profile()
-	if err != nil {
-		return err
-	}
-	defer stop()
-	for _, clients := range c.Clients {
-		for _, spread := range c.Spreads {
-			w := ledgerbench.Workload{
-				Accounts: c.Accounts, Clients: clients, Spread: ledgerbench.Spread(spread), Round: c.Round,
-			}
-			results, err := ledgerbench.Compare(ctx, w, c.Rounds, targets)
-			if err != nil {
-				return err
-			}
-			ledgerbench.Print(os.Stdout, w, results)
-		}
-	}
-	return verify(ctx, p, false, os.Stdout)
 }

@@ -197,15 +197,11 @@ func (d *devInstance) run(ctx context.Context) error {
 func (d *devInstance) ready(ctx context.Context, ended chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyMax)
 	defer cancel()
-	probe := http.Client{Timeout: time.Second}
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
 	for {
-		if response, err := probe.Get(d.url + "/ready"); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
+		if isReady(ctx, d.url) {
+			return nil
 		}
 		select {
 		case err := <-ended:
@@ -215,4 +211,23 @@ func (d *devInstance) ready(ctx context.Context, ended chan error) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// probeMax bounds one question whether an instance is ready.
+const probeMax = time.Second
+
+// isReady asks the instance at a URL once.
+func isReady(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeMax)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/ready", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }

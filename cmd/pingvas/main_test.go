@@ -36,7 +36,8 @@ func TestEveryCommandHasHelp(t *testing.T) {
 	for _, command := range [][]string{
 		{}, {"dev"}, {"demo"}, {"api"}, {"outbox"}, {"project"}, {"dispatch"}, {"settle"}, {"schedule"}, {"work"},
 		{"work", "gpu"}, {"work", "system"}, {"migrate"}, {"audit"}, {"audit", "verify"}, {"version"},
-		{"bench"}, {"bench", "ledger"},
+		{"bench"}, {"bench", "ledger"}, {"bench", "rest"}, {"bench", "raw"}, {"bench", "replay"}, {"bench", "cold"},
+		{"bench", "share"}, {"bench", "dev"},
 	} {
 		var out, errOut bytes.Buffer
 		require.Zero(t, run(append(command, "--help"), &out, &errOut), "%v: %s", command, errOut.String())

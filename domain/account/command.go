@@ -32,7 +32,7 @@ type GrantCredits struct {
 	At        time.Time
 }
 
-// Reserve holds credits for a generation until Expires.
+// Reserve holds credits until Expires. Without a generation it is for work that is done elsewhere.
 type Reserve struct {
 	Reservation domain.ReservationID
 	Generation  domain.GenerationID

@@ -165,8 +165,10 @@ func (c Reserve) check() error {
 	if err := c.Reservation.Check(); err != nil {
 		return err
 	}
-	if err := c.Generation.Check(); err != nil {
-		return err
+	if c.Generation != "" {
+		if err := c.Generation.Check(); err != nil {
+			return err
+		}
 	}
 	if err := c.Amount.CheckAmount("amount"); err != nil {
 		return err

@@ -108,7 +108,7 @@ func TestReserveChecksItsFields(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*account.Reserve){
 		"id":               func(c *account.Reserve) { c.Reservation = "res_" },
-		"generation":       func(c *account.Reserve) { c.Generation = "" },
+		"generation":       func(c *account.Reserve) { c.Generation = "x" },
 		"zero amount":      func(c *account.Reserve) { c.Amount = 0 },
 		"amount too large": func(c *account.Reserve) { c.Amount = domain.MaxCredits + 1 },
 		"expires at once":  func(c *account.Reserve) { c.Expires = c.At },

@@ -39,10 +39,10 @@ type CreditsGranted struct {
 	At         time.Time      `json:"at"`
 }
 
-// CreditsReserved holds credits for a generation.
+// CreditsReserved holds credits, for a generation or, without one, for work that is done elsewhere.
 type CreditsReserved struct {
 	Reservation domain.ReservationID `json:"reservation"`
-	Generation  domain.GenerationID  `json:"generation"`
+	Generation  domain.GenerationID  `json:"generation,omitempty"`
 	Amount      domain.Credits       `json:"amount"`
 	Slices      []Slice              `json:"slices"`
 	Use         Use                  `json:"use"`
@@ -62,7 +62,7 @@ type ReservationExtended struct {
 // CreditsSettled ends a reservation with a charge. What was reserved and not charged is returned.
 type CreditsSettled struct {
 	Reservation domain.ReservationID `json:"reservation"`
-	Generation  domain.GenerationID  `json:"generation"`
+	Generation  domain.GenerationID  `json:"generation,omitempty"`
 	Charged     []Slice              `json:"charged,omitempty"`
 	Returned    []Slice              `json:"returned,omitempty"`
 	// Late says that the reservation had expired, so the charge was drawn from what was available then.
@@ -76,7 +76,7 @@ type CreditsSettled struct {
 // CreditsReleased ends a reservation without a charge.
 type CreditsReleased struct {
 	Reservation domain.ReservationID `json:"reservation"`
-	Generation  domain.GenerationID  `json:"generation"`
+	Generation  domain.GenerationID  `json:"generation,omitempty"`
 	Slices      []Slice              `json:"slices"`
 	Reason      string               `json:"reason"`
 	Policy      string               `json:"policy"`
@@ -86,7 +86,7 @@ type CreditsReleased struct {
 // ReservationExpired ends a reservation that nobody settled or released in time.
 type ReservationExpired struct {
 	Reservation domain.ReservationID `json:"reservation"`
-	Generation  domain.GenerationID  `json:"generation"`
+	Generation  domain.GenerationID  `json:"generation,omitempty"`
 	Slices      []Slice              `json:"slices"`
 	Expired     time.Time            `json:"expired_at"`
 	At          time.Time            `json:"at"`

@@ -161,6 +161,9 @@ func (l *laws) reserve(t *rapid.T) account.Command {
 		Reservation: id[domain.ReservationID]("res_", n), Generation: id[domain.GenerationID]("gen_", n),
 		Amount: domain.Credits(rapid.IntRange(0, 40).Draw(t, "amount")), Use: drawUse(t), Expires: l.later(t), At: l.now,
 	}
+	if rapid.IntRange(0, 3).Draw(t, "elsewhere") == 0 {
+		c.Generation = ""
+	}
 	// An id is known as long as its reservation may be settled. After that it is the caller who never uses it again.
 	if again := l.anyReservation(t); rapid.IntRange(0, 9).Draw(t, "again") == 0 {
 		l.model.advance(l.now)

@@ -14,7 +14,7 @@ const lateWindow = 72 * time.Hour
 // Reservation is an open reservation, or one that expired within the late window.
 type Reservation struct {
 	ID         domain.ReservationID
-	Generation domain.GenerationID
+	Generation domain.GenerationID // empty if it is for none
 	Slices     []Slice
 	Use        Use
 	Expires    time.Time
@@ -77,6 +77,16 @@ func (s *State) Reservation(id domain.ReservationID) (Reservation, bool) {
 		return Reservation{}, false
 	}
 	return *r, true
+}
+
+// ForGeneration reports whether a reservation that is known, open or not, was made for a generation.
+func (s *State) ForGeneration(id domain.ReservationID) bool {
+	for _, known := range []map[domain.ReservationID]*Reservation{s.open, s.lapsed} {
+		if r := known[id]; r != nil {
+			return r.Generation != ""
+		}
+	}
+	return false
 }
 
 // Open returns the number of open reservations, expired ones included until their expiry is visible.

@@ -32,6 +32,9 @@ func applySettlement(w *projections.Writes, e projections.Event) error {
 	case account.Opened, account.TierChanged, account.ReservationExtended, account.CreditsGranted, account.GrantExpired:
 		return nil
 	case account.CreditsReserved:
+		if event.Generation == "" {
+			return nil
+		}
 		w.AddOne(sqlReserve, e.Shard, event.Generation, e.Meta.Account, e.Pos, event.Amount)
 		addPostings(w, e, event.Generation, event.At)
 		return nil
@@ -43,6 +46,9 @@ func applySettlement(w *projections.Writes, e projections.Event) error {
 		c = givenBack(event.Generation, event.Slices, event.At)
 	default:
 		return fmt.Errorf("the view does not know %T", event)
+	}
+	if c.generation == "" { // for work that is done elsewhere
+		return nil
 	}
 	w.AddOne(sqlSettle, c.generation, e.Pos, c.reserved, c.settled, c.released, c.waived)
 	addPostings(w, e, c.generation, c.at)

@@ -38,6 +38,7 @@ type Customer struct {
 	State       *account.State
 	Facts       []domain.Event // of the account's stream, in order
 	Generations []*Job
+	Metered     domain.Credits // charged for work that is done elsewhere
 	Images      []*Picture
 }
 
@@ -103,6 +104,8 @@ func (h *History) step(c *Customer) {
 				Reservation: job.State.Request.Reservation, Expires: h.Now.Add(4 * time.Hour), At: h.Now,
 			})
 		}
+	case n < 18:
+		h.meter(c)
 	default:
 		if picture := pick(h, c.Images); picture != nil {
 			h.mark(c, picture)
@@ -159,6 +162,26 @@ func (h *History) Request(c *Customer, prompt string, tags []string) *Job {
 	c.Generations = append(c.Generations, job)
 	h.record(c, job, requested, reserved)
 	return job
+}
+
+// meter holds credits for work that is done elsewhere, and ends the hold, unless the account refuses.
+func (h *History) meter(c *Customer) {
+	held := domain.ReservationID(h.id(domain.PrefixReservation))
+	h.try(c, account.Reserve{
+		Reservation: held, Amount: domain.Credits(1 + h.rand.IntN(9)), PriceBook: "metered",
+		Use: account.Use{Model: "flux-dev"}, Expires: h.Now.Add(time.Hour), At: h.Now,
+	})
+	switch h.rand.IntN(3) {
+	case 0:
+		before := c.State.Totals.Consumed
+		h.try(c, account.Settle{
+			Reservation: held, Charge: domain.Credits(h.rand.IntN(9)), Policy: "metered", At: h.Now,
+		})
+		c.Metered += c.State.Totals.Consumed - before
+	case 1:
+		h.try(c, account.Release{Reservation: held, Reason: "released", Policy: "metered", At: h.Now})
+	default: // it expires
+	}
 }
 
 // work lets something happen to an open job.

@@ -92,7 +92,7 @@ func apply(w *projections.Writes, e projections.Event) error {
 		u = use{generation: event.Generation, at: event.At, ended: 1}
 	case account.CreditsSettled:
 		u = use{generation: event.Generation, at: event.At, credits: account.Total(event.Charged)}
-		if u.credits == 0 {
+		if u.credits == 0 || u.generation == "" { // work that is done elsewhere is no use of ours
 			return nil
 		}
 	default:

@@ -26,7 +26,16 @@ CREATE INDEX ON naive.events (account, id);`
 // Name implements Target.
 func (n Naive) Name() string { return "naive" }
 
-// Prepare implements Target.
+// Schema implements Target.
+func (n Naive) Schema() string { return "naive" }
+
+// Client implements Target.
+func (n Naive) Client(context.Context) (Client, error) { return n, nil }
+
+// Close implements Client.
+func (n Naive) Close() error { return nil }
+
+// Prepare makes the tables anew and opens this many accounts.
 func (n Naive) Prepare(ctx context.Context, accounts int) error {
 	if _, err := n.Pool.Exec(ctx, naiveSchema); err != nil {
 		return fmt.Errorf("create the naive ledger: %w", err)
@@ -36,9 +45,9 @@ func (n Naive) Prepare(ctx context.Context, accounts int) error {
 	return err
 }
 
-// Reserve implements Target.
-func (n Naive) Reserve(ctx context.Context, account int, id string) error {
-	return pgx.BeginFunc(ctx, n.Pool, func(tx pgx.Tx) error {
+// Reserve implements Client. The id names the hold.
+func (n Naive) Reserve(ctx context.Context, account int, id string) (string, error) {
+	return id, pgx.BeginFunc(ctx, n.Pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `UPDATE naive.balances SET available = available - $2, reserved = reserved + $2
 			WHERE account = $1 AND available >= $2`, account, int64(reserveAmount))
 		if err != nil {
@@ -55,9 +64,12 @@ func (n Naive) Reserve(ctx context.Context, account int, id string) error {
 	})
 }
 
-// End implements Target.
+// End implements Client.
 func (n Naive) End(ctx context.Context, account int, id string, ending Ending) error {
-	charge := map[Ending]int64{SettleAll: reserveAmount, SettlePart: partAmount, Release: 0}[ending]
+	return n.end(ctx, account, id, ending.charge())
+}
+
+func (n Naive) end(ctx context.Context, account int, id string, charge int64) error {
 	return pgx.BeginFunc(ctx, n.Pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `UPDATE naive.holds SET state = 'ended' WHERE id = $1 AND state = 'open'`, id)
 		if err != nil {

@@ -2,6 +2,7 @@ package ledgerbench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -16,6 +17,9 @@ const (
 	partAmount      = 4
 )
 
+// commandsPerPair is how many commands a reservation and its end are.
+const commandsPerPair = 2
+
 // Ending is how a reservation ends.
 type Ending int
 
@@ -26,15 +30,34 @@ const (
 	Release
 )
 
-// Target is a ledger under test. Its methods are called by many clients at once.
+// charge is what a reservation costs that ends so.
+func (e Ending) charge() int64 {
+	switch e {
+	case SettleAll:
+		return reserveAmount
+	case SettlePart:
+		return partAmount
+	case Release:
+	}
+	return 0
+}
+
+// Target is a ledger under test.
 type Target interface {
 	Name() string
-	// Prepare opens this many accounts with grantPerAccount credits each.
-	Prepare(ctx context.Context, accounts int) error
-	// Reserve holds reserveAmount credits of an account under an id that is never used again.
-	Reserve(ctx context.Context, account int, id string) error
-	// End ends the reservation.
-	End(ctx context.Context, account int, id string, ending Ending) error
+	// Client returns what one caller uses; several clients are used at once.
+	Client(ctx context.Context) (Client, error)
+	// Schema is the Postgres schema of what the target writes.
+	Schema() string
+}
+
+// Client sends commands, one at a time.
+type Client interface {
+	// Reserve holds reserveAmount credits of an account and returns a name for the hold. The id is never used again.
+	Reserve(ctx context.Context, account int, id string) (hold string, err error)
+	// End ends the hold.
+	End(ctx context.Context, account int, hold string, ending Ending) error
+	Close() error
 }
 
 // Spread says which accounts the commands go to.
@@ -49,21 +72,10 @@ const (
 
 // Workload is one measurement.
 type Workload struct {
-	Accounts int
-	Clients  int
-	Spread   Spread
-	Round    time.Duration
-}
-
-func (w Workload) account(r *rand.Rand, zipf *rand.Zipf) int {
-	switch w.Spread {
-	case Hot:
-		return 0
-	case Zipf:
-		return int(zipf.Uint64())
-	default:
-		return r.IntN(w.Accounts)
-	}
+	Accounts int           `json:"accounts"`
+	Clients  int           `json:"clients"`
+	Spread   Spread        `json:"spread"`
+	Round    time.Duration `json:"round_ns"`
 }
 
 // zipfSkew and zipfFlat make the busiest of 1,000 accounts take about a tenth of the commands.
@@ -72,39 +84,31 @@ const (
 	zipfFlat = 1
 )
 
-// run has the clients send pairs until the round is over, and returns the pairs per second.
-func (w Workload) run(ctx context.Context, t Target) (float64, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var pairs atomic.Int64
-	start := time.Now()
-	end := start.Add(w.Round)
-	var clients sync.WaitGroup
-	for range w.Clients {
-		seed := rand.Uint64()
-		clients.Go(func() {
-			r := rand.New(rand.NewPCG(seed, seed))
-			zipf := rand.NewZipf(r, zipfSkew, zipfFlat, uint64(w.Accounts-1))
-			for n := 0; time.Now().Before(end) && ctx.Err() == nil; n++ {
-				account, id := w.account(r, zipf), newID(r)
-				if err := t.Reserve(ctx, account, id); err != nil {
-					cancel(fmt.Errorf("%s reserves: %w", t.Name(), err))
-					return
-				}
-				if err := t.End(ctx, account, id, ending(r)); err != nil {
-					cancel(fmt.Errorf("%s ends a reservation: %w", t.Name(), err))
-					return
-				}
-				pairs.Add(1)
-			}
-		})
-	}
-	clients.Wait()
-	return float64(pairs.Load()) / time.Since(start).Seconds(), context.Cause(ctx)
+// picker draws accounts, ids and endings for one client.
+type picker struct {
+	workload Workload
+	rand     *rand.Rand
+	zipf     *rand.Zipf
 }
 
-func ending(r *rand.Rand) Ending {
-	switch n := r.IntN(10); {
+func (w Workload) picker() *picker {
+	r := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	return &picker{w, r, rand.NewZipf(r, zipfSkew, zipfFlat, uint64(w.Accounts-1))}
+}
+
+func (p *picker) account() int {
+	switch p.workload.Spread {
+	case Hot:
+		return 0
+	case Zipf:
+		return int(p.zipf.Uint64())
+	default:
+		return p.rand.IntN(p.workload.Accounts)
+	}
+}
+
+func (p *picker) ending() Ending {
+	switch n := p.rand.IntN(10); {
 	case n == 0:
 		return Release
 	case n == 1:
@@ -117,10 +121,68 @@ func ending(r *rand.Rand) Ending {
 // idDigits are the characters of ids that all targets take.
 const idDigits = "0123456789abcdefghjkmnpqrstvwxyz"
 
-func newID(r *rand.Rand) string {
-	id := make([]byte, 26)
+func (p *picker) id() string {
+	var id [26]byte
 	for i := range id {
-		id[i] = idDigits[r.IntN(len(idDigits))]
+		id[i] = idDigits[p.rand.IntN(len(idDigits))]
 	}
-	return string(id)
+	return string(id[:])
+}
+
+// pair reserves and ends once.
+func (p *picker) pair(ctx context.Context, c Client) error {
+	account := p.account()
+	hold, err := c.Reserve(ctx, account, p.id())
+	if err != nil {
+		return fmt.Errorf("reserve: %w", err)
+	}
+	if err := c.End(ctx, account, hold, p.ending()); err != nil {
+		return fmt.Errorf("end a reservation: %w", err)
+	}
+	return nil
+}
+
+// connect makes the clients of a target.
+func connect(ctx context.Context, t Target, n int) ([]Client, error) {
+	clients := make([]Client, 0, n)
+	for range n {
+		c, err := t.Client(ctx)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("connect to %s: %w", t.Name(), err), closeAll(clients))
+		}
+		clients = append(clients, c)
+	}
+	return clients, nil
+}
+
+func closeAll(clients []Client) error {
+	var errs []error
+	for _, c := range clients {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// run has the clients send pairs until the round is over, and returns how many there were and how long it took.
+func (w Workload) run(ctx context.Context, clients []Client) (int64, time.Duration, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var pairs atomic.Int64
+	start := time.Now()
+	end := start.Add(w.Round)
+	var all sync.WaitGroup
+	for _, c := range clients {
+		p := w.picker()
+		all.Go(func() {
+			for time.Now().Before(end) && ctx.Err() == nil {
+				if err := p.pair(ctx, c); err != nil {
+					cancel(err)
+					return
+				}
+				pairs.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return pairs.Load(), time.Since(start), context.Cause(ctx)
 }

@@ -238,6 +238,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reservations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold credits for work that you do yourself
+         * @description For integrators who meter their own use: hold the most that the work may cost, do it, then settle what it did
+         *     cost. `use` decides which grants may pay. The reservation takes one of the account's slots until it is settled or
+         *     released; otherwise its credits come back by themselves at `expires_at`.
+         */
+        post: operations["createReservation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reservations/{reservation}/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Charge what the work did cost
+         * @description Ends the reservation: `amount` is charged, the rest comes back. Up to three days after it has expired it can still
+         *     be settled; then it is charged what is still available, and the rest is waived. A reservation that has ended
+         *     otherwise, or that never was, answers `not-found`.
+         */
+        post: operations["settleReservation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reservations/{reservation}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give back what is held
+         * @description Ends the reservation without a charge. One that has just expired has given its credits back already: then nothing
+         *     is released. A reservation that has ended otherwise, or that never was, answers `not-found`.
+         */
+        post: operations["releaseReservation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/balance": {
         parameters: {
             query?: never;
@@ -376,6 +441,7 @@ export interface components {
         AccountId: string;
         KeyId: string;
         GenerationId: string;
+        ReservationId: string;
         ImageId: string;
         /** Format: int64 */
         Credits: number;
@@ -761,6 +827,64 @@ export interface components {
             /** @description A data URL of a small picture */
             preview?: string;
         };
+        /** @description What the credits are for. Grants may be bound to models and operations; without a word only those that are not can pay. */
+        Use: {
+            model?: string;
+            operation?: string;
+        };
+        ReservationRequest: {
+            /**
+             * Format: int64
+             * @description The most that the work may cost
+             */
+            amount: number;
+            use?: components["schemas"]["Use"];
+            /**
+             * Format: int32
+             * @description Seconds until the credits come back by themselves
+             * @default 900
+             */
+            expires_in: number;
+        };
+        Slice: {
+            /** @description A grant, or line for the credit line */
+            grant: string;
+            amount: components["schemas"]["Credits"];
+        };
+        Reservation: {
+            id: components["schemas"]["ReservationId"];
+            amount: components["schemas"]["Credits"];
+            /** @description Which grants are held */
+            slices: components["schemas"]["Slice"][];
+            use?: components["schemas"]["Use"];
+            /** Format: date-time */
+            expires_at: string;
+        };
+        SettleRequest: {
+            /**
+             * Format: int64
+             * @description What the work did cost, at most what is held
+             */
+            amount: number;
+        };
+        EndedReservation: {
+            id: components["schemas"]["ReservationId"];
+            /**
+             * Format: int64
+             * @description Charged
+             */
+            settled: number;
+            /**
+             * Format: int64
+             * @description Given back
+             */
+            released: number;
+            /**
+             * Format: int64
+             * @description Not charged though it was due
+             */
+            waived: number;
+        };
         BalanceGrant: {
             grant: string;
             source: string;
@@ -934,6 +1058,7 @@ export interface components {
         Cursor: string;
         Limit: number;
         GenerationPath: components["schemas"]["GenerationId"];
+        ReservationPath: components["schemas"]["ReservationId"];
     };
     requestBodies: never;
     headers: {
@@ -951,6 +1076,7 @@ export interface components {
 export type AccountId = components['schemas']['AccountId'];
 export type KeyId = components['schemas']['KeyId'];
 export type GenerationId = components['schemas']['GenerationId'];
+export type ReservationId = components['schemas']['ReservationId'];
 export type ImageId = components['schemas']['ImageId'];
 export type Credits = components['schemas']['Credits'];
 export type Status = components['schemas']['Status'];
@@ -986,6 +1112,12 @@ export type GenerationPage = components['schemas']['GenerationPage'];
 export type Cancellation = components['schemas']['Cancellation'];
 export type StatusFrame = components['schemas']['StatusFrame'];
 export type ProgressFrame = components['schemas']['ProgressFrame'];
+export type Use = components['schemas']['Use'];
+export type ReservationRequest = components['schemas']['ReservationRequest'];
+export type Slice = components['schemas']['Slice'];
+export type Reservation = components['schemas']['Reservation'];
+export type SettleRequest = components['schemas']['SettleRequest'];
+export type EndedReservation = components['schemas']['EndedReservation'];
 export type BalanceGrant = components['schemas']['BalanceGrant'];
 export type Balance = components['schemas']['Balance'];
 export type StatementLine = components['schemas']['StatementLine'];
@@ -1004,6 +1136,7 @@ export type ParameterMinPosition = components['parameters']['MinPosition'];
 export type ParameterCursor = components['parameters']['Cursor'];
 export type ParameterLimit = components['parameters']['Limit'];
 export type ParameterGenerationPath = components['parameters']['GenerationPath'];
+export type ParameterReservationPath = components['parameters']['ReservationPath'];
 export type HeaderPosition = components['headers']['Position'];
 export type HeaderStale = components['headers']['Stale'];
 export type HeaderReplayed = components['headers']['Replayed'];
@@ -1359,6 +1492,96 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createReservation: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One key per purchase, the same key on every retry. With or without double quotes. */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReservationRequest"];
+            };
+        };
+        responses: {
+            /** @description The credits are held. */
+            201: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Idempotency-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reservation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    settleReservation: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One key per purchase, the same key on every retry. With or without double quotes. */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                reservation: components["parameters"]["ReservationPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettleRequest"];
+            };
+        };
+        responses: {
+            /** @description How it was settled. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Idempotency-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedReservation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    releaseReservation: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One key per purchase, the same key on every retry. With or without double quotes. */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                reservation: components["parameters"]["ReservationPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came back. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Idempotency-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedReservation"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/pingvas/pingvas/api"
+	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
+)
+
+// benchServeCmd is `pingvas bench serve`: one side of `bench rest`, in a process of its own.
+type benchServeCmd struct {
+	Target string `arg:"" enum:"naivehttp,pingvas" help:"Which side: ${enum}."`
+	ledgerSettings
+	Profile string `name:"cpu-profile" help:"Write a CPU profile to a file."`
+}
+
+// Run implements the command. It serves until its standard input ends.
+func (c *benchServeCmd) Run(ctx context.Context, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // whatever ends it is the end
+		cancel()
+	}()
+	p := newParts(log)
+	defer p.close()
+	if err := p.openLedger(ctx, c.ledgerSettings); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	fmt.Println(listener.Addr())
+	stop, err := benchOutput{Profile: c.Profile}.profile()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if c.Target == "naivehttp" {
+		return serveNaive(ctx, p, listener)
+	}
+	return serveAPI(ctx, p, listener)
+}
+
+func serveNaive(ctx context.Context, p *parts, listener net.Listener) error {
+	server := http.Server{Handler: ledgerbench.Naive{Pool: p.pool}.Handler()}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	return nil
+}
+
+// serveAPI serves the API as `pingvas api` does, only without what keeps the search index: no request here needs Kafka
+// or the picture store.
+func serveAPI(ctx context.Context, p *parts, listener net.Listener) error {
+	q, err := p.newQueries(nil, nil)
+	if err != nil {
+		return err
+	}
+	server, err := p.newAPI(apiSettings{}, q, api.NewHub())
+	if err != nil {
+		return err
+	}
+	return server.Serve(ctx, listener)
+}

@@ -1,0 +1,136 @@
+package ledgerbench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/domain/account"
+	"github.com/pingvas/pingvas/eventstore"
+)
+
+// Author writes the history of one account as the ledger would have written it, without the ledger: the deciders of
+// domain decide, the codec encodes, and the events follow each other.
+type Author struct {
+	id      domain.AccountID
+	number  int
+	codec   *eventstore.Codec
+	state   *account.State
+	version int64
+	pick    *picker
+	hold    domain.ReservationID // to be ended next, or empty
+}
+
+// NewAuthor returns the author of an account that has no events yet.
+func NewAuthor(codec *eventstore.Codec, number int) *Author {
+	return &Author{
+		id: AccountID(number), number: number, codec: codec, state: account.Initial(),
+		pick: Workload{Accounts: 1}.picker(),
+	}
+}
+
+// Version returns how many events were written, and State how the account stands after them.
+func (a *Author) Version() int64 { return a.version }
+
+// State returns the account after what was written. It must not be changed.
+func (a *Author) State() *account.State { return a.state }
+
+// Open begins the history.
+func (a *Author) Open(ctx context.Context) (eventstore.Unit, error) {
+	u := eventstore.Unit{Account: a.id}
+	open, grant := opening(a.id, a.number, now())
+	if err := a.do(ctx, &u, "import_account", open); err != nil {
+		return u, err
+	}
+	return u, a.do(ctx, &u, "import_account", grant)
+}
+
+// Commands adds commands of the workload to a unit: reservations and their ends in turn, each with its outcome.
+func (a *Author) Commands(ctx context.Context, u *eventstore.Unit, n int) error {
+	u.Account = a.id
+	for range n {
+		name, command, result := a.command()
+		if err := a.do(ctx, u, name, command); err != nil {
+			return err
+		}
+		body, err := json.Marshal(map[string]any{"result": result})
+		if err != nil {
+			return fmt.Errorf("encode an outcome: %w", err)
+		}
+		u.Outcomes = append(u.Outcomes, eventstore.NewOutcome{
+			Key: name + " " + a.pick.id(), RequestHash: eventstore.Hash{1}, Body: body, Events: len(u.Events),
+		})
+	}
+	return nil
+}
+
+// command returns the next command with its name and a result of the size that the ledger's has.
+func (a *Author) command() (string, account.Command, any) {
+	at := now()
+	if a.hold == "" {
+		a.hold = domain.ReservationID(domain.PrefixReservation + a.pick.id())
+		c := account.Reserve{
+			Reservation: a.hold, Amount: reserveAmount, Use: account.Use{Model: "sdxl-1.0", Operation: "text_to_image"},
+			PriceBook: "metered", Expires: at.Add(reservationTTL), At: at,
+		}
+		slice := account.Slice{Grant: a.state.Grants()[0].ID, Amount: reserveAmount}
+		return "reserve_credits", c, map[string]any{
+			"reservation": a.hold, "slices": []account.Slice{slice}, "expires_at": c.Expires,
+		}
+	}
+	hold, ending := a.hold, a.pick.ending()
+	a.hold = ""
+	result := map[string]any{
+		"reservation": hold, "settled": ending.charge(), "released": reserveAmount - ending.charge(),
+	}
+	if ending == Release {
+		c := account.Release{Reservation: hold, Reason: "released", Policy: "metered", At: at}
+		return "release_credits", c, result
+	}
+	charge := domain.Credits(ending.charge())
+	c := account.Settle{Reservation: hold, Charge: charge, Policy: "metered", At: at}
+	return "settle_credits", c, result
+}
+
+// do decides a command, folds its events and adds them to the unit.
+func (a *Author) do(ctx context.Context, u *eventstore.Unit, name string, c account.Command) error {
+	events, err := account.Decide(a.state, c)
+	if err != nil {
+		return fmt.Errorf("write a history: %w", err)
+	}
+	metadata, err := json.Marshal(eventstore.Metadata{Account: a.id, Command: name, Actor: "bench"})
+	if err != nil {
+		return fmt.Errorf("encode metadata: %w", err)
+	}
+	for _, e := range events {
+		data, err := a.codec.Encode(ctx, a.id, e)
+		if err != nil {
+			return fmt.Errorf("encode an event: %w", err)
+		}
+		a.state, a.version = account.Evolve(a.state, e), a.version+1
+		u.Events = append(u.Events, eventstore.NewEvent{
+			Stream: eventstore.AccountStream(a.id), Version: a.version, Type: e.EventName(), Data: data,
+			Metadata: metadata,
+		})
+	}
+	return nil
+}
+
+// byShard sorts authors of so many accounts into the shards of the accounts.
+func byShard(codec *eventstore.Codec, first, accounts, shards int) [][]*Author {
+	out := make([][]*Author, shards)
+	for n := first; n < first+accounts; n++ {
+		shard := eventstore.ShardOf(AccountID(n), shards)
+		out[shard] = append(out[shard], NewAuthor(codec, n))
+	}
+	return out
+}
+
+// shuffled keeps authors from writing in the same order in every batch.
+func shuffled(authors []*Author) []*Author {
+	out := append([]*Author(nil), authors...)
+	rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
