@@ -76,14 +76,22 @@ func (h History) account(ctx context.Context, shard int, a *Author, events int) 
 
 // appendAll appends units that nothing can stand in the way of.
 func appendAll(ctx context.Context, store eventstore.Store, shard int, units []eventstore.Unit) error {
-	results, err := store.Append(ctx, shard, units)
+	_, err := appendOn(ctx, store, shard, nil, units)
+	return err
+}
+
+// appendOn is appendAll on a known head. It returns the head behind the units.
+func appendOn(
+	ctx context.Context, store eventstore.Store, shard int, known *eventstore.Head, units []eventstore.Unit,
+) (*eventstore.Head, error) {
+	out, err := store.Append(ctx, []eventstore.Batch{{Shard: shard, Known: known, Units: units}})
 	if err != nil {
-		return fmt.Errorf("append %d units: %w", len(units), err)
+		return nil, fmt.Errorf("append %d units: %w", len(units), err)
 	}
-	for _, r := range results {
+	for _, r := range out[0].Results {
 		if r.Status != eventstore.StatusAppended {
-			return fmt.Errorf("a unit was not appended: status %d", r.Status)
+			return nil, fmt.Errorf("a unit was not appended: status %d", r.Status)
 		}
 	}
-	return nil
+	return &out[0].After, nil
 }

@@ -70,7 +70,7 @@ func (r *Raw) open(ctx context.Context, way string) error {
 			if err != nil {
 				return err
 			}
-			if err := r.record(ctx, way, shard, []eventstore.Unit{u}); err != nil {
+			if _, err := r.record(ctx, way, shard, nil, []eventstore.Unit{u}); err != nil {
 				return err
 			}
 		}
@@ -88,8 +88,10 @@ func (r *Raw) Round(ctx context.Context, way string, commands int) (float64, err
 	group, ctx := errgroup.WithContext(ctx)
 	for shard := range batches {
 		group.Go(func() error {
+			var head *eventstore.Head
+			var err error
 			for _, units := range batches[shard] {
-				if err := r.record(ctx, way, shard, units); err != nil {
+				if head, err = r.record(ctx, way, shard, head, units); err != nil {
 					return err
 				}
 			}
@@ -102,11 +104,14 @@ func (r *Raw) Round(ctx context.Context, way string, commands int) (float64, err
 	return float64(encoded) / time.Since(start).Seconds(), nil
 }
 
-func (r *Raw) record(ctx context.Context, way string, shard int, units []eventstore.Unit) error {
+// record appends to a shard whose head is known, or nil, and returns the head behind that.
+func (r *Raw) record(
+	ctx context.Context, way string, shard int, known *eventstore.Head, units []eventstore.Unit,
+) (*eventstore.Head, error) {
 	if way == RawCopy {
-		return r.insert(ctx, shard, units)
+		return nil, r.insert(ctx, shard, units)
 	}
-	return appendAll(ctx, r.Store, shard, units)
+	return appendOn(ctx, r.Store, shard, known, units)
 }
 
 // encode returns batches for each shard that has accounts, and how many commands they hold.

@@ -11,18 +11,14 @@ const (
 	createCopySQL = `
 DROP SCHEMA IF EXISTS rawcopy CASCADE;
 CREATE SCHEMA rawcopy;
-CREATE TABLE rawcopy.events (LIKE ledger.events INCLUDING ALL);
-CREATE TABLE rawcopy.outcomes (LIKE ledger.outcomes INCLUDING ALL);`
+CREATE TABLE rawcopy.events (LIKE ledger.events INCLUDING ALL);`
 
-	insertCopySQL = `WITH events AS (
-	INSERT INTO rawcopy.events
-		(shard, pos, stream, version, type, data, metadata, recorded_at, leaf_hash, chain_hash)
-	SELECT $1, $12 + n, stream, version, type, data::json, metadata::json, now(), leaf, leaf
-	FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[])
-		WITH ORDINALITY AS e (stream, version, type, data, metadata, leaf, n))
-INSERT INTO rawcopy.outcomes (account, key, request_hash, body, shard, pos, recorded_at)
-SELECT account, key, hash, body::json, $1, 1, now()
-FROM unnest($8::text[], $9::text[], $10::bytea[], $11::text[]) AS o (account, key, hash, body)`
+	insertCopySQL = `INSERT INTO rawcopy.events (shard, pos, stream, version, type, data, metadata, recorded_at, leaf_hash,
+	chain_hash, stream_id, key_id, key, request_hash, outcome)
+SELECT $1, $11 + n, stream, version, type, data::json, metadata::json, now(), leaf, leaf,
+	encode(substr(leaf, 1, 16), 'hex')::uuid, encode(substr(leaf, 17, 16), 'hex')::uuid, key, hash, body::json
+FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::bytea[],
+	$10::text[]) WITH ORDINALITY AS e (stream, version, type, data, metadata, leaf, key, hash, body, n)`
 )
 
 func (r *Raw) createCopy(ctx context.Context) error {
@@ -37,7 +33,7 @@ type copied struct {
 	streams, types, data, metadata []string
 	versions                       []int64
 	leaves, hashes                 [][]byte
-	accounts, keys, bodies         []string
+	keys, bodies                   []string
 }
 
 func (c *copied) add(shard int, u eventstore.Unit) {
@@ -47,8 +43,8 @@ func (c *copied) add(shard int, u eventstore.Unit) {
 		c.types, c.leaves = append(c.types, e.Type), append(c.leaves, leaf[:])
 		c.data, c.metadata = append(c.data, string(e.Data)), append(c.metadata, string(e.Metadata))
 	}
-	for _, o := range u.Outcomes {
-		c.accounts, c.keys = append(c.accounts, string(u.Account)), append(c.keys, o.Key)
+	for _, o := range u.Outcomes { // one for each event
+		c.keys = append(c.keys, o.Key)
 		c.hashes, c.bodies = append(c.hashes, o.RequestHash[:]), append(c.bodies, string(o.Body))
 	}
 }
@@ -60,7 +56,7 @@ func (r *Raw) insert(ctx context.Context, shard int, units []eventstore.Unit) er
 	}
 	before := r.copied.Add(int64(len(c.streams))) - int64(len(c.streams))
 	_, err := r.Pool.Exec(ctx, insertCopySQL, shard, c.streams, c.versions, c.types, c.data, c.metadata, c.leaves,
-		c.accounts, c.keys, c.hashes, c.bodies, before)
+		c.keys, c.hashes, c.bodies, before)
 	if err != nil {
 		return fmt.Errorf("insert %d units: %w", len(units), err)
 	}

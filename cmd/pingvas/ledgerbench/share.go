@@ -21,18 +21,18 @@ type CountingStore struct {
 }
 
 // Append implements eventstore.Store.
-func (s *CountingStore) Append(
-	ctx context.Context, shard int, units []eventstore.Unit,
-) ([]eventstore.Result, error) {
-	results, err := s.Store.Append(ctx, shard, units)
-	for _, r := range results {
-		if r.Status == eventstore.StatusConflict {
-			s.conflicts.Add(1)
-		} else {
-			s.appended.Add(1)
+func (s *CountingStore) Append(ctx context.Context, batches []eventstore.Batch) ([]eventstore.Appended, error) {
+	out, err := s.Store.Append(ctx, batches)
+	for _, b := range out {
+		for _, r := range b.Results {
+			if r.Status == eventstore.StatusConflict {
+				s.conflicts.Add(1)
+			} else {
+				s.appended.Add(1)
+			}
 		}
 	}
-	return results, err
+	return out, err
 }
 
 // Process is a ledger with connections and caches of its own, as another process has it.
