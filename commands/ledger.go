@@ -1,7 +1,10 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -13,6 +16,9 @@ type Config struct {
 	Codec *eventstore.Codec
 	// Snapshots keeps folded accounts; nil folds every account from its first event.
 	Snapshots eventstore.Snapshots
+	// LeaseMin is the shortest lease: how long a worker may be silent before its job is given to another. 0 means
+	// LeaseMinDefault.
+	LeaseMin time.Duration
 }
 
 // Validate reports everything that is missing.
@@ -24,6 +30,9 @@ func (c Config) Validate() error {
 	if c.Codec == nil {
 		errs = append(errs, errors.New("commands: no codec"))
 	}
+	if c.LeaseMin < 0 || c.LeaseMin > leaseMax {
+		errs = append(errs, fmt.Errorf("commands: a shortest lease of %s is not between 0 and %s", c.LeaseMin, leaseMax))
+	}
 	return errors.Join(errs...)
 }
 
@@ -33,6 +42,8 @@ type Ledger struct {
 	codec  *eventstore.Codec
 	kept   eventstore.Snapshots
 	shards []*shard
+	// leaseMin is Config.LeaseMin or its default.
+	leaseMin time.Duration
 }
 
 // New returns a Ledger.
@@ -40,7 +51,10 @@ func New(c Config) (*Ledger, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	l := &Ledger{store: c.Store, codec: c.Codec, kept: c.Snapshots, shards: make([]*shard, c.Store.Shards())}
+	l := &Ledger{
+		store: c.Store, codec: c.Codec, kept: c.Snapshots, shards: make([]*shard, c.Store.Shards()),
+		leaseMin: cmp.Or(c.LeaseMin, LeaseMinDefault),
+	}
 	for id := range l.shards {
 		l.shards[id] = newShard(l, id)
 	}
