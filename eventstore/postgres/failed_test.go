@@ -23,9 +23,11 @@ func TestAServerThatIsAwayIsUnavailable(t *testing.T) {
 		wrapped := failed(t.Context(), "append", fmt.Errorf("wrapped: %w", err))
 		require.Equal(t, domain.CodeUnavailable, domain.CodeOf(wrapped), "%T", err)
 		require.ErrorIs(t, wrapped, err)
+		require.True(t, Away(fmt.Errorf("wrapped: %w", err)), "%T", err)
 	}
 	for _, err := range []error{errors.New("bug"), &pgconn.PgError{Code: "22P02"}, &pgconn.PgError{Code: undefinedTable}} {
 		require.Equal(t, domain.CodeInternal, domain.CodeOf(failed(t.Context(), "append", err)), "%T", err)
+		require.False(t, Away(err), "%T", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
