@@ -17,7 +17,7 @@ import (
 func TestAServerThatIsAwayIsUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
-		&pgconn.ConnectError{}, &net.OpError{Op: "read", Err: errors.New("reset")}, io.ErrUnexpectedEOF,
+		&pgconn.ConnectError{}, &net.OpError{Op: "read", Err: errors.New("reset")}, io.ErrUnexpectedEOF, pgconn.ErrConnClosed,
 		&pgconn.PgError{Code: "57P01"}, &pgconn.PgError{Code: "53300"}, &pgconn.PgError{Code: "08006"},
 	} {
 		wrapped := failed(t.Context(), "append", fmt.Errorf("wrapped: %w", err))
