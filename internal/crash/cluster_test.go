@@ -138,7 +138,7 @@ func (c *cluster) startHost(t *testing.T, lease time.Duration) {
 		"DATABASE_URL=" + c.db.url(), "PINGVAS_MASTER_KEY=" + masterKey,
 		fmt.Sprintf("KAFKA_BROKERS=127.0.0.1:%d", config.KafkaPort),
 		fmt.Sprintf("S3_ENDPOINT=http://127.0.0.1:%d", config.S3Port), "S3_REGION=" + s3dev.Region,
-		"S3_BUCKET=pictures", "S3_ACCESS_KEY=" + s3Access, "S3_SECRET_KEY=" + s3Secret,
+		"S3_BUCKET=" + bucket, "S3_ACCESS_KEY=" + s3Access, "S3_SECRET_KEY=" + s3Secret,
 		"PINGVAS_WORKER_TOKENS=" + workerToken, "PINGVAS_WORKER_TOKEN=" + workerToken,
 		"PINGVAS_ADMIN_TOKENS=" + adminToken, "PINGVAS_LEASE_MIN=" + lease.String(),
 		"PINGVAS_WORKER_SLOTS=" + workerSlots, "PINGVAS_SKETCH_PACE=" + pace, "PINGVAS_WORKER_GRACE=5s",
@@ -147,6 +147,16 @@ func (c *cluster) startHost(t *testing.T, lease time.Duration) {
 	for range 2 {
 		c.apis = append(c.apis, fmt.Sprintf("http://127.0.0.1:%d", freePort(t)))
 	}
+}
+
+// setting returns a setting that all processes have in common.
+func (c *cluster) setting(name string) string {
+	for _, setting := range c.env {
+		if value, ok := strings.CutPrefix(setting, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // migrate waits for Kafka and S3, too.

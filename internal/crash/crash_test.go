@@ -30,11 +30,12 @@ const (
 )
 
 func TestNothingIsLostWhenProcessesAreKilled(t *testing.T) {
+	t.Parallel()
 	seed := *seedFlag
 	for seed == 0 {
 		seed = rand.Uint64N(1 << 32)
 	}
-	t.Logf("seed %d: go test ./internal/crash -count=1 -v -kills %d -lease %s -seed %d", seed, *killsFlag, *leaseFlag, seed)
+	t.Logf("again: go test ./internal/crash -count=1 -v -kills %d -lease %s -seed %d", *killsFlag, *leaseFlag, seed)
 	c := startCluster(t, *leaseFlag)
 	shared := newClient(c.apis)
 	t.Cleanup(shared.http.CloseIdleConnections)
@@ -59,6 +60,7 @@ func TestNothingIsLostWhenProcessesAreKilled(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, b.heads, again.heads, "asking again changed the ledger")
 	checkKafka(t, c, b)
+	checkPictures(t, c, b)
 	require.Empty(t, c.stopRoles(), "after the faults everything ends in order")
 	checkAudit(t, c, b)
 	require.Zero(t, shared.internal.Load(), "internal errors, the last: %s", deref(shared.lastInternal.Load()))

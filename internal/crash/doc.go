@@ -22,6 +22,7 @@
 //   - Positions, versions, hashes, invariants, reservations and the trial balance verify (pingvas audit verify).
 //   - Every view has come to the end of the ledger and has the digest of its replay.
 //   - Kafka holds every event of every shard in order, without a gap, and no dead letter.
+//   - Every picture is in the store with the hash that the ledger has, and those of deleted images are gone.
 //   - After the faults all processes end in order when they are asked to.
 //
 // The seed fixes the load and the faults, not how the operating system interleaves them: a failure is told by the logs

@@ -22,8 +22,11 @@ type event struct {
 	Reserved     int64
 	Charged      []slice
 	Late         bool
-	Images       []json.RawMessage
+	Images       []picture
+	Keys         []string // of the files of a deleted image
 }
+
+type picture struct{ Key, SHA256 string }
 
 type slice struct {
 	Grant  string
