@@ -9,6 +9,8 @@ PACKAGES   ?= ./...
 ITERATIONS ?= 1s
 ROUND      ?= 1s
 EVENTS     ?= 1000000
+KILLS      ?= 300
+SEED       ?= 0
 
 .PHONY: help
 help: ## list the targets
@@ -56,6 +58,11 @@ test-web: ## run the tests of the web app, where npm is installed
 .PHONY: race
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
+
+# A lease of 12 s makes pauses that outlast the sessions of Kafka's groups, too. SEED=0 draws one and prints it.
+.PHONY: crash
+crash: ## kill and pause every process at random under load, KILLS times, and check that nothing is lost
+	$(GO) test -count=1 -v -timeout 28m ./internal/crash -kills $(KILLS) -seed $(SEED) -lease 12s
 
 .PHONY: e2e
 e2e: build ## use the page of an instance of its own in headless Chromium, with screenshots in bin/e2e

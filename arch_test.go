@@ -68,6 +68,7 @@ var allowed = map[string][]string{
 		"workers/*", "queries", "api", "web", "adapters/*",
 	},
 
+	"internal/crash":  {},
 	"internal/pgtest": {"adapters/pgserver"},
 }
 

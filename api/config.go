@@ -35,6 +35,9 @@ type Config struct {
 	Codec *eventstore.Codec
 	// Hub tells streams what happens. Nil leaves them to polling, without progress.
 	Hub *Hub
+	// Outage reports whether an error means that a part is away which the answer needs: it is then "unavailable"
+	// instead of "internal". Nil knows no such errors but those that say so themselves.
+	Outage func(error) bool
 	// Ready is asked by /ready.
 	Ready []Check
 	// WorkerTokens open /internal for workers, AdminTokens for grants and plans. Several, so that they can be rotated;

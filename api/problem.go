@@ -51,6 +51,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	problem := problemOf(err)
+	if problem.Code == string(domain.CodeInternal) && s.outage != nil && s.outage(err) {
+		s.log.WarnContext(r.Context(), "outage", "request_id", call.id, "route", call.route, "error", err)
+		problem = newProblem(domain.CodeUnavailable, "a part that the answer needs is away just now")
+	}
 	if problem.Code == string(domain.CodeInternal) {
 		s.log.ErrorContext(r.Context(), "internal error", "request_id", call.id, "route", call.route, "error", err)
 	}

@@ -91,6 +91,21 @@ func TestInternalErrorsTellNothingAndAreLoggedOnce(t *testing.T) {
 	require.Contains(t, f.log.String(), p.RequestID)
 }
 
+func TestOutagesAreNotInternalErrors(t *testing.T) {
+	t.Parallel()
+	away := errors.New("dial tcp 10.0.0.7: refused")
+	f := newFixtureWith(t, func(c *api.Config) { c.Outage = func(err error) bool { return errors.Is(err, away) } })
+	c := f.open("alice")
+	f.queries.fail = func() error { return fmt.Errorf("query: %w", away) }
+	r := c.call("GET", "/v1/balance", nil)
+	require.Equal(t, http.StatusServiceUnavailable, r.status)
+	require.NotEmpty(t, r.header.Get("Retry-After"))
+	require.Equal(t, "unavailable", r.problem(t).Code)
+	require.NotContains(t, r.body, "10.0.0.7")
+	f.queries.fail = func() error { return errors.New("bug") }
+	require.Equal(t, http.StatusInternalServerError, c.call("GET", "/v1/balance", nil).status)
+}
+
 func TestPanicBecomesAProblem(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -11,10 +11,12 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
+// LeaseMinDefault is the shortest lease unless Config says otherwise.
+const LeaseMinDefault = 30 * time.Second
+
 // The length of a lease: this many times the estimate, within bounds.
 const (
 	leaseFactor = 3
-	leaseMin    = 30 * time.Second
 	leaseMax    = 30 * time.Minute
 	leaseKept   = 67 // per cent
 	// overrunMax is how long a job that was claimed in time may run beyond its deadline.
@@ -81,7 +83,7 @@ func (l *Ledger) claim(ctx context.Context, c Caller, in ClaimGeneration, candid
 			if w.generation.state.Request.Pool != in.Pool {
 				return Claim{}, domain.Errorf(domain.CodeConflict, "the job is for another pool")
 			}
-			until := leaseUntil(w.generation.state.Request, in.At)
+			until := l.leaseUntil(w.generation.state.Request, in.At)
 			if err := w.onGeneration(generation.Claim{Worker: in.Worker, LeaseUntil: until, At: in.At}); err != nil {
 				return Claim{}, err
 			}
@@ -130,7 +132,7 @@ func (l *Ledger) ExtendLease(
 			if err := w.own(c); err != nil {
 				return time.Time{}, err
 			}
-			until := leaseUntil(w.generation.state.Request, at)
+			until := l.leaseUntil(w.generation.state.Request, at)
 			if now := w.generation.state.LeaseUntil; now.Sub(at) > until.Sub(at)*leaseKept/100 {
 				until = now
 			}
@@ -156,8 +158,8 @@ func (w *work) keepReserved(lease, at time.Time) error {
 
 // leaseUntil returns when a lease ends that is given now. However often it is extended, it ends overrunMax after the
 // deadline of the job.
-func leaseUntil(r generation.Requested, at time.Time) time.Time {
-	until := at.Add(min(leaseMax, max(leaseMin, leaseFactor*estimate(r))))
+func (l *Ledger) leaseUntil(r generation.Requested, at time.Time) time.Time {
+	until := at.Add(min(leaseMax, max(l.leaseMin, leaseFactor*estimate(r))))
 	if last := r.Deadline.Add(overrunMax); until.After(last) {
 		return last
 	}

@@ -1,9 +1,11 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -18,6 +20,9 @@ type Config struct {
 	// Appenders is how many batches may be appended at once. Each has its share of the shards. 0 is one for each
 	// processor, but not more than usualAppenders: few make large batches, which cost less for each command.
 	Appenders int
+	// LeaseMin is the shortest lease: how long a worker may be silent before its job is given to another. 0 means
+	// LeaseMinDefault.
+	LeaseMin time.Duration
 }
 
 // Numbers of appenders.
@@ -38,6 +43,9 @@ func (c Config) Validate() error {
 	if c.Appenders < 0 || c.Appenders > AppendersMax {
 		errs = append(errs, fmt.Errorf("commands: %d appenders, at most %d", c.Appenders, AppendersMax))
 	}
+	if c.LeaseMin < 0 || c.LeaseMin > leaseMax {
+		errs = append(errs, fmt.Errorf("commands: a shortest lease of %s is not between 0 and %s", c.LeaseMin, leaseMax))
+	}
 	return errors.Join(errs...)
 }
 
@@ -47,6 +55,8 @@ type Ledger struct {
 	codec     *eventstore.Codec
 	kept      eventstore.Snapshots
 	appenders []*appender
+	// leaseMin is Config.LeaseMin or its default.
+	leaseMin time.Duration
 }
 
 // New returns a Ledger.
@@ -54,12 +64,11 @@ func New(c Config) (*Ledger, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n := c.Appenders
-	if n == 0 {
-		n = min(runtime.GOMAXPROCS(0), usualAppenders)
+	l := &Ledger{
+		store: c.Store, codec: c.Codec, kept: c.Snapshots, leaseMin: cmp.Or(c.LeaseMin, LeaseMinDefault),
 	}
-	l := &Ledger{store: c.Store, codec: c.Codec, kept: c.Snapshots}
-	for range min(n, c.Store.Shards(), AppendersMax) {
+	n := cmp.Or(c.Appenders, min(runtime.GOMAXPROCS(0), usualAppenders))
+	for range min(n, c.Store.Shards()) {
 		l.appenders = append(l.appenders, newAppender(l))
 	}
 	return l, nil

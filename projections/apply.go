@@ -83,7 +83,9 @@ const sqlAdvance = `UPDATE projections.checkpoints
 func (r *Runner) move(ctx context.Context, s *shard, to int64, do func(pgx.Tx) error) error {
 	from := s.pos.Load()
 	p := r.cfg.Projection
+	var conn *pgx.Conn
 	err := pgx.BeginFunc(ctx, r.cfg.Pool, func(tx pgx.Tx) error {
+		conn = tx.Conn()
 		if err := r.target.enter(ctx, tx); err != nil {
 			return err
 		}
@@ -97,13 +99,12 @@ func (r *Runner) move(ctx context.Context, s *shard, to int64, do func(pgx.Tx) e
 		if err := r.checkSink(ctx, tx); err != nil {
 			return err
 		}
-		err = do(tx)
-		if err != nil && tx.Conn().IsClosed() {
-			return &TransientError{Err: err}
-		}
-		return err
+		return do(tx)
 	})
 	if err != nil {
+		if conn != nil && conn.IsClosed() { // the driver's words for it differ from step to step
+			return &TransientError{Err: err}
+		}
 		return err
 	}
 	s.pos.Store(to)

@@ -56,7 +56,8 @@ func transient(err error) bool {
 	switch {
 	case errors.As(err, &declared), errors.As(err, &network), errors.As(err, &connect),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, ErrFenced):
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, pgconn.ErrConnClosed),
+		errors.Is(err, ErrFenced):
 		return true
 	case errors.As(err, &answer):
 		return strings.Contains(transientClasses, answer.Code[:2])

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -283,6 +284,9 @@ func TestTransientFailuresAreNotParked(t *testing.T) {
 	require.Eventually(t, stopped("the ledger is down"), within, time.Millisecond)
 	b.Ledger.Fail(nil)
 	require.Eventually(t, stopped("the engine is down"), within, time.Millisecond)
+	gone := fmt.Errorf("insert: %w", pgconn.ErrConnClosed)
+	b.view.fail.Store(&gone)
+	require.Eventually(t, stopped("conn closed"), within, time.Millisecond)
 	b.view.fail.Store(nil)
 	projectiontest.WaitAll(t, b.cfg)
 	stop()

@@ -45,6 +45,8 @@ type parts struct {
 	codec  *eventstore.Codec
 	ledger *commands.Ledger
 	master []byte
+	// leaseMin is for the ledger of a role that gives leases; zero means the default.
+	leaseMin time.Duration
 
 	kafka    *kafka.Cluster
 	feed     *feed
@@ -96,7 +98,7 @@ func (p *parts) openLedger(ctx context.Context, s ledgerSettings) error {
 	if p.codec, err = eventstore.NewCodec(catalog.Events(), p.vault); err != nil {
 		return err
 	}
-	p.ledger, err = commands.New(commands.Config{Store: p.store, Codec: p.codec, Snapshots: p.store})
+	p.ledger, err = commands.New(commands.Config{Store: p.store, Codec: p.codec, Snapshots: p.store, LeaseMin: p.leaseMin})
 	return err
 }
 

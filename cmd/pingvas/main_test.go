@@ -51,11 +51,13 @@ func TestWrongSettingsAreAllReportedAtOnce(t *testing.T) {
 	code := run([]string{
 		"api", "--database-url", "mysql://x", "--kafka-brokers", "nonsense", "--kafka-sasl", "magic",
 		"--s3-access-key", "a", "--addr", "nowhere", "--worker-tokens", "short", "--public-url", "ftp://x",
+		"--lease-min", "1h",
 	}, &out, &errOut)
 	require.Equal(t, 1, code)
 	for _, want := range []string{
 		"DATABASE_URL is not", "PINGVAS_MASTER_KEY", `"nonsense" is not host:port`, `KAFKA_SASL is "magic"`,
 		"S3_ACCESS_KEY and S3_SECRET_KEY", `"nowhere" is not host:port`, "PINGVAS_WORKER_TOKENS needs", "PINGVAS_PUBLIC_URL",
+		"PINGVAS_LEASE_MIN is 1h",
 	} {
 		require.Contains(t, errOut.String(), want)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pingvas/pingvas/domain/pricing"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/eventstore/outbox"
+	"github.com/pingvas/pingvas/eventstore/postgres"
 	"github.com/pingvas/pingvas/projections"
 	"github.com/pingvas/pingvas/projections/search"
 	"github.com/pingvas/pingvas/queries"
@@ -52,7 +53,7 @@ func (p *parts) newAPI(s apiSettings, q *queries.Service, hub *api.Hub) (*api.Se
 	}
 	return api.New(api.Config{
 		Ledger: p.ledger, Quotes: quotes, Queries: q, Keys: apiKeys{p.vault}, Pictures: apiPictures{p.pictures},
-		Store: p.store, Codec: p.codec, Hub: hub, Ready: p.checks(),
+		Store: p.store, Codec: p.codec, Hub: hub, Outage: postgres.Away, Ready: p.checks(),
 		WorkerTokens: s.WorkerTokens, AdminTokens: s.AdminTokens, Now: now, NewID: api.NewIDs(now).New,
 		Log: p.log, Metrics: p.metrics, Web: webApp(), PublicURL: s.PublicURL, PictureOrigins: p.pictureOrigins,
 	})

@@ -19,6 +19,9 @@ const (
 	shardsMax      = 256
 )
 
+// leaseMinMax bounds the shortest lease.
+const leaseMinMax = 10 * time.Minute
+
 // ledgerSettings say where the record is.
 type ledgerSettings struct {
 	DatabaseURL string `name:"database-url" env:"DATABASE_URL" help:"Postgres of the ledger and the read models."`
@@ -103,17 +106,21 @@ func (s pictureSettings) errors() []error {
 
 // apiSettings say how the API serves.
 type apiSettings struct {
-	Addr         string   `name:"addr" env:"PINGVAS_ADDR" default:"127.0.0.1:8080" help:"Address that the API and the web app listen on."`
-	PublicURL    string   `name:"public-url" env:"PINGVAS_PUBLIC_URL" help:"Origin under which customers reach the API, e.g. https://api.example.com."`
-	WorkerTokens []string `name:"worker-tokens" env:"PINGVAS_WORKER_TOKENS" help:"Secrets that workers may claim jobs with, each at least 32 characters; several to rotate them."`
-	AdminTokens  []string `name:"admin-tokens" env:"PINGVAS_ADMIN_TOKENS" help:"Secrets that may grant credits through /internal, each at least 32 characters. None switches those routes off."`
-	SearchDir    string   `name:"search-dir" env:"PINGVAS_SEARCH_DIR" default:".pingvas/search" help:"Folder of the embedded search index. It is disposable."`
+	Addr         string        `name:"addr" env:"PINGVAS_ADDR" default:"127.0.0.1:8080" help:"Address that the API and the web app listen on."`
+	PublicURL    string        `name:"public-url" env:"PINGVAS_PUBLIC_URL" help:"Origin under which customers reach the API, e.g. https://api.example.com."`
+	WorkerTokens []string      `name:"worker-tokens" env:"PINGVAS_WORKER_TOKENS" help:"Secrets that workers may claim jobs with, each at least 32 characters; several to rotate them."`
+	AdminTokens  []string      `name:"admin-tokens" env:"PINGVAS_ADMIN_TOKENS" help:"Secrets that may grant credits through /internal, each at least 32 characters. None switches those routes off."`
+	LeaseMin     time.Duration `name:"lease-min" env:"PINGVAS_LEASE_MIN" default:"30s" help:"How long a worker may be silent before its job is given to another. Long jobs have longer leases."`
+	SearchDir    string        `name:"search-dir" env:"PINGVAS_SEARCH_DIR" default:".pingvas/search" help:"Folder of the embedded search index. It is disposable."`
 }
 
 func (s apiSettings) errors() []error {
 	errs := checkHostPort("PINGVAS_ADDR", s.Addr)
 	if s.SearchDir == "" {
 		errs = append(errs, missing("PINGVAS_SEARCH_DIR", ".pingvas/search"))
+	}
+	if s.LeaseMin < 0 || s.LeaseMin > leaseMinMax {
+		errs = append(errs, fmt.Errorf("PINGVAS_LEASE_MIN is %s and must be between 0 and %s", s.LeaseMin, leaseMinMax))
 	}
 	for _, token := range s.AdminTokens {
 		errs = append(errs, checkToken("PINGVAS_ADMIN_TOKENS", token)...)

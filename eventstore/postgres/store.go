@@ -163,7 +163,8 @@ func failed(ctx context.Context, doing string, err error) error {
 func away(err error, pg *pgconn.PgError) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
-	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, pgconn.ErrConnClosed) {
 		return true
 	}
 	return pg != nil && slices.ContainsFunc([]string{connectionLost, noRoom, operatorStopped}, func(class string) bool {
