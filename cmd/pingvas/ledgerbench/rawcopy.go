@@ -16,7 +16,8 @@ CREATE TABLE rawcopy.events (LIKE ledger.events INCLUDING ALL);`
 	insertCopySQL = `INSERT INTO rawcopy.events (shard, pos, stream, version, type, data, metadata, recorded_at, leaf_hash,
 	chain_hash, stream_id, key_id, key, request_hash, outcome)
 SELECT $1, $11 + n, stream, version, type, data::json, metadata::json, now(), leaf, leaf,
-	encode(substr(leaf, 1, 16), 'hex')::uuid, encode(substr(leaf, 17, 16), 'hex')::uuid, key, hash, body::json
+	encode(substr(leaf, 1, 16), 'hex')::uuid,
+	CASE WHEN key IS NOT NULL THEN encode(substr(leaf, 17, 16), 'hex')::uuid END, key, hash, body::json
 FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::bytea[],
 	$10::text[]) WITH ORDINALITY AS e (stream, version, type, data, metadata, leaf, key, hash, body, n)`
 )
@@ -33,7 +34,7 @@ type copied struct {
 	streams, types, data, metadata []string
 	versions                       []int64
 	leaves, hashes                 [][]byte
-	keys, bodies                   []string
+	keys, bodies                   []*string // nil for an event that ends no command
 }
 
 func (c *copied) add(shard int, u eventstore.Unit) {
@@ -43,9 +44,13 @@ func (c *copied) add(shard int, u eventstore.Unit) {
 		c.types, c.leaves = append(c.types, e.Type), append(c.leaves, leaf[:])
 		c.data, c.metadata = append(c.data, string(e.Data)), append(c.metadata, string(e.Metadata))
 	}
-	for _, o := range u.Outcomes { // one for each event
-		c.keys = append(c.keys, o.Key)
-		c.hashes, c.bodies = append(c.hashes, o.RequestHash[:]), append(c.bodies, string(o.Body))
+	first := len(c.keys)
+	c.keys = append(c.keys, make([]*string, len(u.Events))...)
+	c.bodies = append(c.bodies, make([]*string, len(u.Events))...)
+	c.hashes = append(c.hashes, make([][]byte, len(u.Events))...)
+	for _, o := range u.Outcomes {
+		i, body := first+o.Events-1, string(o.Body)
+		c.keys[i], c.hashes[i], c.bodies[i] = &o.Key, o.RequestHash[:], &body
 	}
 }
 
