@@ -97,6 +97,9 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 			map[string]any{"amount": 2, "use": map[string]any{"model": "mine"}, "expires_in": 60}, 201},
 		{"settleReservation", "POST", "/v1/reservations/" + first + "/settle", map[string]any{"amount": 1}, 200},
 		{"releaseReservation", "POST", "/v1/reservations/" + second + "/release", nil, 200},
+		{"runReservations", "POST", "/v1/reservations:batch", map[string]any{
+			"commands": []map[string]any{{"reserve": map[string]any{"amount": 1}}, {"reserve": map[string]any{"amount": 101}}},
+		}, 200},
 		{"getBalance", "GET", "/v1/balance?at=2027-01-01T00:00:00Z", nil, 200},
 		{"getStatement", "GET", "/v1/statement?generation=" + done.ID, nil, 200},
 		{"getUsage", "GET", "/v1/usage?from=2026-11-01&to=2026-11-22", nil, 200},

@@ -31,28 +31,35 @@ func (s *Server) CreateReservation(
 	if err != nil {
 		return nil, err
 	}
+	receipt, err := s.ledger.ReserveCredits(ctx, caller(ctx, once), s.toReserve(*in))
+	if err != nil {
+		return nil, refused(ctx, receipt, err)
+	}
+	return gen.CreateReservation201JSONResponse{
+		Body: toReservation(*in, receipt.Result),
+		Headers: gen.CreateReservation201ResponseHeaders{
+			PingvasPosition: position(receipt.Position), IdempotencyReplayed: yes(receipt.Replayed),
+		},
+	}, nil
+}
+
+func (s *Server) toReserve(in gen.ReservationRequest) account.Reserve {
 	lasts := time.Duration(reservationSeconds) * time.Second
 	if in.ExpiresIn != nil {
 		lasts = time.Duration(*in.ExpiresIn) * time.Second
 	}
 	use, now := or(in.Use), s.now()
-	receipt, err := s.ledger.ReserveCredits(ctx, caller(ctx, once), account.Reserve{
+	return account.Reserve{
 		Reservation: domain.ReservationID(s.newID(domain.PrefixReservation)), Amount: domain.Credits(in.Amount),
 		Use: account.Use{Model: or(use.Model), Operation: or(use.Operation)}, PriceBook: metered,
 		Expires: now.Add(lasts), At: now,
-	})
-	if err != nil {
-		return nil, refused(ctx, receipt, err)
 	}
-	r := receipt.Result
-	return gen.CreateReservation201JSONResponse{
-		Body: gen.Reservation{
-			ID: string(r.Reservation), Amount: in.Amount, Slices: toSlices(r.Slices), Use: in.Use, ExpiresAt: r.Expires,
-		},
-		Headers: gen.CreateReservation201ResponseHeaders{
-			PingvasPosition: position(receipt.Position), IdempotencyReplayed: yes(receipt.Replayed),
-		},
-	}, nil
+}
+
+func toReservation(in gen.ReservationRequest, r commands.Reserved) gen.Reservation {
+	return gen.Reservation{
+		ID: string(r.Reservation), Amount: in.Amount, Slices: toSlices(r.Slices), Use: in.Use, ExpiresAt: r.Expires,
+	}
 }
 
 func toSlices(parts []account.Slice) []gen.Slice {

@@ -21,12 +21,16 @@ func (l *Ledger) ReserveCredits(ctx context.Context, c Caller, in account.Reserv
 	return run(ctx, l, c, useCase[Reserved]{
 		name:    "reserve_credits",
 		streams: []string{eventstore.AccountStream(c.Account)},
-		decide: func(w *work) (Reserved, error) {
-			err := w.onAccount(in)
-			made, _ := w.account.state.Reservation(in.Reservation)
-			return Reserved{in.Reservation, made.Slices, in.Expires}, err
-		},
+		decide:  func(w *work) (Reserved, error) { return reserve(w, in) },
 	})
+}
+
+func reserve(w *work, in account.Reserve) (Reserved, error) {
+	if err := w.onAccount(in); err != nil {
+		return Reserved{}, err
+	}
+	made, _ := w.account.state.Reservation(in.Reservation)
+	return Reserved{in.Reservation, made.Slices, in.Expires}, nil
 }
 
 // EndedReservation is how a reservation ended.
@@ -39,32 +43,35 @@ type EndedReservation struct {
 
 // SettleCredits ends a reservation by ReserveCredits with a charge. CodeAlreadyEnded for one that is not open.
 func (l *Ledger) SettleCredits(ctx context.Context, c Caller, in account.Settle) (Receipt[EndedReservation], error) {
-	return l.endReservation(ctx, c, "settle_credits", in.Reservation, in)
+	return l.endReserved(ctx, c, "settle_credits", in.Reservation, in)
 }
 
 // ReleaseCredits ends a reservation by ReserveCredits without a charge. CodeAlreadyEnded for one that is not open.
 func (l *Ledger) ReleaseCredits(ctx context.Context, c Caller, in account.Release) (Receipt[EndedReservation], error) {
-	return l.endReservation(ctx, c, "release_credits", in.Reservation, in)
+	return l.endReserved(ctx, c, "release_credits", in.Reservation, in)
 }
 
-func (l *Ledger) endReservation(
+func (l *Ledger) endReserved(
 	ctx context.Context, c Caller, name string, id domain.ReservationID, in account.Command,
 ) (Receipt[EndedReservation], error) {
 	return run(ctx, l, c, useCase[EndedReservation]{
 		name:    name,
 		streams: []string{eventstore.AccountStream(c.Account)},
-		decide: func(w *work) (EndedReservation, error) {
-			if w.account.state.ForGeneration(id) { // else its owner could have the pictures and not pay
-				return EndedReservation{}, domain.Errorf(domain.CodeAlreadyEnded, "reservation %s is not open", id)
-			}
-			if err := w.onAccount(in); err != nil {
-				return EndedReservation{}, err
-			}
-			var ended Ended
-			for _, e := range w.pending {
-				ended.add(e)
-			}
-			return EndedReservation{id, ended.Settled, ended.Released, ended.Waived}, nil
-		},
+		decide:  func(w *work) (EndedReservation, error) { return endReservation(w, id, in) },
 	})
+}
+
+func endReservation(w *work, id domain.ReservationID, in account.Command) (EndedReservation, error) {
+	if w.account.state.ForGeneration(id) { // else its owner could have the pictures and not pay
+		return EndedReservation{}, domain.Errorf(domain.CodeAlreadyEnded, "reservation %s is not open", id)
+	}
+	before := len(w.pending)
+	if err := w.onAccount(in); err != nil {
+		return EndedReservation{}, err
+	}
+	var ended Ended
+	for _, e := range w.pending[before:] {
+		ended.add(e)
+	}
+	return EndedReservation{id, ended.Settled, ended.Released, ended.Waived}, nil
 }

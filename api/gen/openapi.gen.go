@@ -632,8 +632,43 @@ type Reservation struct {
 	Use *Use `json:"use,omitempty"`
 }
 
+// ReservationBatch defines model for ReservationBatch.
+type ReservationBatch struct {
+	Commands []ReservationCommand `json:"commands"`
+}
+
+// ReservationCommand Exactly one of the three
+type ReservationCommand struct {
+	Release *struct {
+		Reservation ReservationID `json:"reservation"`
+	} `json:"release,omitempty"`
+	Reserve *ReservationRequest `json:"reserve,omitempty"`
+	Settle  *struct {
+		Amount      int64         `json:"amount"`
+		Reservation ReservationID `json:"reservation"`
+	} `json:"settle,omitempty"`
+}
+
 // ReservationID defines model for ReservationId.
 type ReservationID = string
+
+// ReservationProblem What a problem says of one command
+type ReservationProblem struct {
+	Available *Credits `json:"available,omitempty"`
+
+	// Code Stable; programs decide by it
+	Code      string   `json:"code"`
+	Detail    *string  `json:"detail,omitempty"`
+	Limit     *int32   `json:"limit,omitempty"`
+	Open      *int32   `json:"open,omitempty"`
+	Required  *Credits `json:"required,omitempty"`
+	Reserved  *Credits `json:"reserved,omitempty"`
+	Retryable bool     `json:"retryable"`
+
+	// Status What the command would have answered alone
+	Status int32  `json:"status"`
+	Title  string `json:"title"`
+}
 
 // ReservationRequest defines model for ReservationRequest.
 type ReservationRequest struct {
@@ -645,6 +680,20 @@ type ReservationRequest struct {
 
 	// Use What the credits are for. Grants may be bound to models and operations; without a word only those that are not can pay.
 	Use *Use `json:"use,omitempty"`
+}
+
+// ReservationResult Exactly one of the three
+type ReservationResult struct {
+	Ended *EndedReservation `json:"ended,omitempty"`
+
+	// Problem What a problem says of one command
+	Problem  *ReservationProblem `json:"problem,omitempty"`
+	Reserved *Reservation        `json:"reserved,omitempty"`
+}
+
+// ReservationResults defines model for ReservationResults.
+type ReservationResults struct {
+	Results []ReservationResult `json:"results"`
 }
 
 // SearchPage defines model for SearchPage.
@@ -909,6 +958,12 @@ type SettleReservationParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// RunReservationsParams defines parameters for RunReservations.
+type RunReservationsParams struct {
+	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // SearchImagesParams defines parameters for SearchImages.
 type SearchImagesParams struct {
 	// MinPosition Wait until the answer knows of this position.
@@ -983,6 +1038,9 @@ type CreateReservationJSONRequestBody = ReservationRequest
 // SettleReservationJSONRequestBody defines body for SettleReservation for application/json ContentType.
 type SettleReservationJSONRequestBody = SettleRequest
 
+// RunReservationsJSONRequestBody defines body for RunReservations for application/json ContentType.
+type RunReservationsJSONRequestBody = ReservationBatch
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetAccount The account of this key
@@ -1051,6 +1109,9 @@ type ServerInterface interface {
 	// SettleReservation Charge what the work did cost
 	// (POST /v1/reservations/{reservation}/settle)
 	SettleReservation(w http.ResponseWriter, r *http.Request, reservation ReservationPath, params SettleReservationParams)
+	// RunReservations Reserve, settle and release many at once
+	// (POST /v1/reservations:batch)
+	RunReservations(w http.ResponseWriter, r *http.Request, params RunReservationsParams)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams)
@@ -1984,6 +2045,51 @@ func (siw *ServerInterfaceWrapper) SettleReservation(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// RunReservations operation middleware
+func (siw *ServerInterfaceWrapper) RunReservations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunReservationsParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err = fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunReservations(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SearchImages operation middleware
 func (siw *ServerInterfaceWrapper) SearchImages(w http.ResponseWriter, r *http.Request) {
 
@@ -2460,6 +2566,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/v1/generations/{generation}/events", wrapper.StreamGeneration).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/reservations", wrapper.CreateReservation).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/reservations:batch", wrapper.RunReservations).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/v1/reservations/{reservation}/settle", wrapper.SettleReservation).Methods(http.MethodPost)
 
@@ -3566,6 +3674,60 @@ func (response SettleReservationdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type RunReservationsRequestObject struct {
+	Params RunReservationsParams
+	Body   *RunReservationsJSONRequestBody
+}
+
+type RunReservationsResponseObject interface {
+	VisitRunReservationsResponse(w http.ResponseWriter) error
+}
+
+type RunReservations200ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type RunReservations200JSONResponse struct {
+	Body    ReservationResults
+	Headers RunReservations200ResponseHeaders
+}
+
+func (response RunReservations200JSONResponse) VisitRunReservationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunReservationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunReservationsdefaultApplicationProblemPlusJSONResponse) VisitRunReservationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchImagesRequestObject struct {
 	Params SearchImagesParams
 }
@@ -3831,6 +3993,9 @@ type StrictServerInterface interface {
 	// SettleReservation Charge what the work did cost
 	// (POST /v1/reservations/{reservation}/settle)
 	SettleReservation(ctx context.Context, request SettleReservationRequestObject) (SettleReservationResponseObject, error)
+	// RunReservations Reserve, settle and release many at once
+	// (POST /v1/reservations:batch)
+	RunReservations(ctx context.Context, request RunReservationsRequestObject) (RunReservationsResponseObject, error)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(ctx context.Context, request SearchImagesRequestObject) (SearchImagesResponseObject, error)
@@ -4501,6 +4666,39 @@ func (sh *strictHandler) SettleReservation(w http.ResponseWriter, r *http.Reques
 	}
 }
 
+// RunReservations operation middleware
+func (sh *strictHandler) RunReservations(w http.ResponseWriter, r *http.Request, params RunReservationsParams) {
+	var request RunReservationsRequestObject
+
+	request.Params = params
+
+	var body RunReservationsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunReservations(ctx, request.(RunReservationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunReservations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunReservationsResponseObject); ok {
+		if err := validResponse.VisitRunReservationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // SearchImages operation middleware
 func (sh *strictHandler) SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams) {
 	var request SearchImagesRequestObject
@@ -4608,138 +4806,145 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5H3rkts2uuCroLSnKrsz7Jtj+yTt2h8ex3F84sQ+vlR+uL0SRH6SkCYBBgBb1ri6at9i32BfZN9kn+QU",
-	"PgAkSIESqZady8yPiW2BuHz47jd8mqSiKAUHrtXk8tNkBTQDiX98+pYuzX8zUKlkpWaCTy4nb1dAbkAq",
-	"JjgRC7JeUU2YIpSrNUjIJslEpSsoqPlSb0qYXE6UlowvJ7e3yeSVUMxOFJs3h2wJkpRuENFmcr0CNzu5",
-	"5mKtiFgkRK2ozC79wD2LvoYypxvIthfVsgLCFkSvmDKnMGuJSqeiAHM4yglQmTOQJKV5TtZMr3CMogWQ",
-	"a9i0FgZeFZPL9zjp5EMS2cgbTXPYtYv6pJkARbjQeGSzlYLxaQ2XDehRK98mk5JKWoB2V/ukkkrI+CXM",
-	"OHzU0xRHzMzSZlslXQKZw0JISDpgWLDcTHs6SSbMzPFbBdIAhtPCbMJO1NpuQT++AL7Uq8nlxfm9+zFI",
-	"PQMOkppdvaJm3Cc7d2n+Uk+9rAdNkomE3ypmEPDSQCFc7t8kLCaXk/921mD6mf1VnTXrPM9w4ecZFKXQ",
-	"wNPNj7DZhtBLjhdPSoOnlUxXVEHSwgkiOIEbkBsiQcvNKfnFgEtIBJuoNMlENc+B/FYJDQ3YLOE1hws2",
-	"cvIjYlr/CQOA3nvwIJkUjNcAjkG3fciXeDaa11Dev5XDl37BCqbrlTq4kuOP4fQZLGiV68nlg/NkshCy",
-	"oHpyOWFcf31vkpjFWWFQ/975OS5t/9YszLiGJUhc+SfG+7nPL5RpUnHN8hi/sfzBk18fpock2jpESbUG",
-	"ab74X+/PT7798OkieXB76f948c3tv02SKNtSIG/2EYFsRh1MBcFKSAa3ZiJVCq4A2cUrKeY5FOaPqeAa",
-	"ON4gLcucpfjVWWlH/P1XZaE7bF0/L67YuRDD+tfANVlLwZenCBH3nZn2cZqKyu6jlKIEqZndayohY3qa",
-	"Mw77ln+CQ9XkNpmwbN9gt6CBj4f9lqxJJqIEDtmU4sZqfM2ohhPNCti+52RS5pRH51K5sDK5DZkfxJoU",
-	"lG9Iw/4UKeiGzIGY5QnVRPDUrLVFMF2ySCaagdx39LfMkVCDXe8NxNze3SR+w0nrCkKQNJJJzH+FVJv1",
-	"G7AaOfaRFmVu7vH9hKbp9Pzi+jz+PzNXQFZmsKEnevLPD5/uPYwRVDL5B82pgcsWROkNZTk1PPnvxJw5",
-	"q3LIyN+JJS38Yyq4qgr8I3wsDQzI/yRLSblGlaeNgmNuv147wpMMCbiLVaUhhYUUhV1VJSQHZRWWSkFG",
-	"LMyJg3l48Q/vRy/en2gEkRxGWsFXU7PVEZ86UI/4wl/JyC/w2piGQu370iHRM/MV0o8FLJWSbiaWbyLO",
-	"jNhBjXLbKPDMHodQnqE2uAFNGCewWBjyGXDPHaKl5qMG5cK1g60HyNHcQQPbLoFvXXAN1BjBtwC4xb1p",
-	"4bn6QOC16GcoRo5HfQtxdgOjWPt4/LVfqFGrLD0ot34pRAZ5G7e3xnQR2NyGFSrjvislE5LpTWvf/XJH",
-	"QklZVvOSCOczv5M5Ta+jTI6sV8AJ02RNVcCIBzC+QyhUVDKFuHEZkpe9iXp8AJTEY3ab/HpILkS2GA09",
-	"MRSU59Trsm0a2q/LtK0es40c6DjWrEDrfNwXmupqL399Y0dFtQ03Q7N4sPMomCRQDc6Mo1nGrJ3zKoDW",
-	"guYKuvLba3ctO/U8pqLHlsTzdoigBxWf8gyyQPk+5C47unv7MjvShN0AR5IaRinBHbcnerKicjmU3taU",
-	"3cQm+VloktqJiDGMlytPzlkFB8g2iyLbmFHvIIYi3zPIs6dSWmdIG/YZaMryKPMrhdlFxIHyH29e/kzc",
-	"r4RxLZB5zUW2SYiQ+BeDXehcIrVPJmr+hWfz6yV+U7GzNFQdkataQ1Hqgcw5pZWKsuWNuaIFZUY/FhI9",
-	"ZpIZ/WRJGY/JphRJcJxBlAHNvFwYKGcNHY2TzHzpVuj5aep8nNEhy7KaFkOJfDw7ZgVdwnCV9LkZHhPJ",
-	"OePXavjiL3D4bTL5rYJqrz71n2bQq5ymMHHICkoPX+xNCWnDYwrYr/S9aUZaaSLHItY4CZRMAhRoE8Jr",
-	"pkBZN6j19KUrypeHMy0v1/yCDTxbAPI32iKrgF6SmsxrHNrNJ6zVHdjRS+D77eguxmy7YFA9iRPXjQ80",
-	"bP3UYP32xUG+iP+gqa6RZzcLxTnqDSR+k/W64WS7ofbKkNu2tKCaDibZgFVH6HZF1bQQMmRPcyFyoDg6",
-	"cM/vPzXuKphx98leN1Q8Ql2qHXEDJMuyYpl3wjREiw7xZjyvirkdvgK2XA2dG62djt728P4el7SB55Ki",
-	"sl1K4URkMMH984jmF1hJLSf1RJu70WKKOGUd1OFOtvWI/iX37BqjB10H/Pn9b2Jsz9n4MgKbCKnFdLXv",
-	"7AkvSSbpmpOFkGQjKnRLSEiFzOLKYO2fv3/v2/vfPvz3e98+CNz051GdU0OpBl64psu2lNx3uIJ+fG7H",
-	"fn1vm+zWLLNe9r1Ld4jMIl59m7tpDAXfNsv8o9HQEDLZTRU7kH03ivbi5BCT5S7os9fHcTCGNIBJutji",
-	"Z60vyh8icUjhzu/2G0MuqwBu4dR8o2GokurCOlP7y6fjKPJpYwx3w8xMEeSRXykM5UOTSqBVENhAczAd",
-	"Y23uUOwX9EZUkukeubpsmU9j9PVRFLbfHMDr9Lb8wWr1cJJZ0XsPHsbxfzSF6FVVzDll+bSScT6y49+n",
-	"h3g/AyV9iDPiUApGRX0r4cCq6FsEbCmvQ1U1pNsEHeJlaAG0VHwDtC5wt0DWyxq21HxWLFtq/tTHou/F",
-	"NX6c5ScqY8r+Hqoahe7j8W3M7cdudMcV9ILzCPp/r8n+hVV/3Me70hDYXqW/YDz814tkHCIcVVmLuV6f",
-	"c/0arfCII8/p58NUIPpx6EjGD1IX0VVmlknqrcUuxzmut9IbRsvh/TT4I2wsBeZUaQzijVqgNx2ilLBg",
-	"H+N5ZnNYMs4ZX/ocMwWpBJ0QLYiGPCfXsFGEllTqvf5Rm4xgF3PbaXHQHvBuMcZr2Oz3f/wImxdM6Tuy",
-	"AHO7txG83iLh2N5/8mp6jxWxk/d4OumYEru++Rmtifqza4uZw/EgYjx0XcugV2Ad5KggE02vQRHBA4QL",
-	"uMnBUUoh8t0WiIpj64JJpX2KqKfaZMTKiv0TxlyNGT81lkAEWEbfQOPbahzEKNBFlWtW5lDnqw3L/6kN",
-	"pqH7qjjT017N/pVkKSrzggO5OL93///9H/P/VtknLpvXgY94O2eA3oarFizPWWTRp0qzwpA6efbqHTFM",
-	"qmYplhOMVQ1sZq9jI4gyLYxzlxneUWO01STVwqltEmjMuxZE20ftpf0jMCDLQ+KR/BSmcyGu9ysZwdik",
-	"n139DGsfhc3zl4vJ5fshvLF7Oisftq//zUqsuU952xuj/WD2E7CzQdpCv3elqy3sGNnRFvpGHqgtvCyB",
-	"B0mRB4S7IzkYWtjE942o2t7MofHwl5j815usSdNBIst/f5tMaMmm12NwyeHe7YduhulzTiiRrjTAZ/xi",
-	"8q9d7StFRJ6B0kYRSersbaaV01S2s6vcNmPX88pleXbOz3lF82nGFH45LUGmMNgReJd8PDXiiz5xXwiu",
-	"V/lmmvqYThvA794Q/OUR4VWekwIoV2S+IXQpwQe0ejjz+/qYycR8PPmwS7uoE2U/Z75rSya4hNeGabdB",
-	"kfRebDxJtg9hjsDlEe8O1jNfCaUNkI+QpzfCnPCix5e1MKUqJ1L3J0/NJdBrG33JYK4j5TAuCBiP7Pfm",
-	"0pVB7cC+ZI26BsAu5E4U5oD1MAkjTV84co6ltavxdG5Qz8WjRqTD17HYASSV03k0ZtABix0W21cQg/XH",
-	"jEOnrkLoIONBOaBZROi90WaaR6SUYilpoUgGKcvAcC2m47kqvTlCIKWQw7M4gkykaCqHK5sZcB+iBD44",
-	"CxN9mFPrIdg6QnN9g+F6QHYllkn1pcA3ZiHWV6E2UtANUVWaAmQkp638qcBEbLI9BokFncMOO667sce2",
-	"Io7OjUqA1UGIUPv8FM4RbFcLEj/cx8F1hGDpIYalBKW+l04q3iXfayFpqrtu1H5N9sCMprhhbS3DOTC+",
-	"JAXNICEoMSGz1Q7nw8zYUQyrlHDDYB27VSMJybvXL2yCnioMupUs1ZXsyyhaDsgLxvtscnPsVx4qAfer",
-	"7yF240HCVcTsBoW1UiuGlYVQQXZKHpPSDCfMlpJSNI0fITGBM5mxdJdIYwmdbtexrIBGkgH+Q8xVaGAT",
-	"YyGjO8KoRbZod02ZdvWiljwEH1iQ5Hc2LdTUGVcdtRKr9Bg6YzLBsXLW/Gct5LWvnNUroYDg/q3nZmDw",
-	"MFyb8WFrU7+y9VgxTbhYD01Fp65ezqs6Bm6ML6cLIad2Ws8JDF592Mdf7I3VE8fRyCWOdILFRm3KxJoP",
-	"1yxrZSUir8arKwHsB8byDokW7vRtBFk124nTFo1dQm8rELj7SuyUoa3QgDpp+09CELSO13uPd0zY6hjE",
-	"yIZOSZ3sczGMYpvwd4cpsY+Qh/PVzt2vBjonD8zoOlJyVu0a7cmFGn2cOvh8XDhFs5FiKLOz0mC0RXcI",
-	"+R1QzqByloKKqYYsXbliSHSAryDPQo/8zhxfM2mMb7m8913fvlPQI+C9dee2vJeE22dtR6LMZ3sjUcEE",
-	"h3GC5tK3FbNCKN104DDCCBXvVMSlaZ3rd9Ep1d1dmN8AibXJ9VvzZcc6g1TwTAV1+o6pEmzYgbVi8435",
-	"oVCQ30CUeup9fvPw/v7NHYgPDq6xS38DVKarP2oOQTLRQttWEGODJt18Az9VHAha53BcnP2lhaoZyxBV",
-	"E0K1RWXfqcbxiYMQ+Hx/he2umw9LHdqHKkXO0k2f48mohMM9Cd5pNza0E6g/8V+yOKPASa1Xd3AJ5rFK",
-	"1EJ3Q6dNAuTZcE38z1Xq5m6j5QLdVfmWePzqKJw1au1G11c1craRVlb5iDKlZr7XVQ57krl269RBnQxu",
-	"Yff2cbmtzWPa6XROFVNTLK+LBf6Bn5j7UpRnelUbvXVfiEanHxRpj/sKkokGWTDXgGfrx/Vqsx8g9QyN",
-	"cyFyPjtZFFioD91dJ6zd512/Cv6AJZBYvL1wtZDtrhXDiqt3cVhfwRP3oe+UHIW4gewR7syRUmJFxugU",
-	"5IPaf0zpQu+PTMUaH0ytm2WM77u3vDMhjFuHRmbNEAT6V4rYivbEoT9VtvkbJY7X2B9qJjMm4HJw1nV/",
-	"qOaa8Sx0qjTtAfbxy6CZ0rTT+KL+eyygtCM4dFwB7g8wGl3qD0djiwRdST7Ko9/IwUEf7I+f4Y3Geij4",
-	"42xT0vaRt6CX2H4ou6WgZylH0Njb7On3z/59U0dIPKVYzzHKVUzNNHRiAy2W+WHl9ySZzHORXtvIq21F",
-	"0WoVE6MQu1ZvtGIExzyskv0AV0SX4ZS93eNa/kFKsC8coarVtDFBDznTnaZydeXwMauVj1WFHFBijwvj",
-	"rUun8AgEXIMsJVM2vFVlTNiwwsSXbEuMcwBEseSdokt4DaWQd817sDOJdYzMFlIUWwgXuwItBgzrwBIn",
-	"x093JMTVuztCnD+jm0GHCdrFRVIoeYa2CdXEzDdIzxnXBSEaoOsZ3F+F2HCjgzwUm6D+LoRHm81tZSPU",
-	"Z43f5f7aiR5PhXdfUYkq8Sl5Zt2ZrunbXFQ8MyzF9nFCBtKkoT6qU9KswkYEzzcu8oUXaWblxvKknJR0",
-	"sx3fO4Z7fcyn2wmCaHmnlWR688Zgtt3Xdazx6mNOHr96jg1W8XRYPuCaMJQ3U99wE2UmUBkmBay0Lm2P",
-	"ScYXItLTFbsmcp/4lxCqrtEQoLZJa0JcYN4Gq1VC1lSn2AK3aEWuF8zcl/lXbIhiWb4CIPCRpjrfkPWK",
-	"pasr7u8daLrC2GUqlD694lf8b3/7ETbq9G9/I09tYwma52ReWXQpq3nOUvOBIimVkoEis8eVXgnJ/ok3",
-	"ckn+gWc3EPn///v/zk7JLxZWueBLK524wIwKd9YrbhMfFbl/ft8cnLCFEVIZsw3n4COrdxa0gTUbfELz",
-	"XNm7MLZTjcyaXoOB5qzTNnZ2iUcd2Dz3irvuuU3yvW/MzBS5hlLjDZmxCGXff9pC3qJFawe+CfQl0bKC",
-	"mbnTRaVorgjjaV5lkJ1e8bfhVnAOD68aA5T9EDK3BgvWKJgqDGbMHMReA80MdmxEJYlYc7KWTANe7xNR",
-	"FJRnvnG2m+wV48sbqk58o9rZKUHdgumOZjELVYuZDb6v4IrbAWvKtEocCiMXMcydFZA433mohuDmUrud",
-	"U/KYN6mwVJNUVLnFBIzoGzQiwNGD5TDwite7xvbWDr4OAi5nK8BoTIsyYJz19Y+dkf/++vsn5Nv7D/79",
-	"f7hLIAoTs8gsFRnMHmES7sxQ98wmMGAyjtnwFVd0o6zhvqIlZh8jdNYunTkTbmeNf8jsDcmEhpXHhiRV",
-	"3WXOaL4qMYvVCi8x6GdjF3YTuMXLKz579vQtObu5OGtat5xY09hABWVNUVC5mVz6dmG4w8fPG/ZiD+3a",
-	"oW9EhTw8XUF6fVqnD11OSgv3QGW7nFz4DDBassnl5OvTi9PzCfZKXSFvNfsKsq6XNqG+ZunPM+yrrX3G",
-	"dacR8L3z8x1NgMc1/62Tureb/75tsrBPbZZdnZIfm7HeYtBQOIRyMF2td9t0XluU+N53oVWTD+bLAEbO",
-	"Oa90XGqoQGwQbFgPxCi3pMwpT3x0Enl3TvlXqpH4PCMF5ovomr858WZZ3jVsvvKJ5oSpK66wyoFxu31H",
-	"o0bkP4qksedAb2wuiqg0TihdGlC92w3okMTN5MhBtth2QpQwMxWVMpKErKhEpWRZgVLEzHxJqDZLKk0u",
-	"HqKvjKYapEqIqtKVYVeYYpSJgrx79/w7SwRtlBNB9UK7WX1Pen8z5KzTsv32Q51I9w+RbY6Gr2GBxW1b",
-	"tTQc73aLVC6OunRTRbGbYMw1G2ieYkF6/ZhDTBT2Les+O6vH3SaTrmTa9209zu32EAJ2muHk8v2HkJw7",
-	"6tpuMi7ZyTVsVC+vy5nSRuX6nJzOF4xGLu6xr3NtaewSbsQ1ZIkvQEH+cGRO+JXyDEfFIZjUfK8NsbTu",
-	"qvl56Kzp2vmFqcxXCsXJ6xo2j4LiH0NmvSz5GFf1k1Oj3SUNwvKzT9ewubWiKodYJttblDm2wSyqGejv",
-	"X8DaHAuTK+rXK9BVKk/Ja4OMRotl2inX1meFSaUrxpdWYOXUVkoZVcXg8Bw8Gp9ucXv7g0WhDq+PvHBw",
-	"vef1iwGF7VYmtPDmfjyYbU6AOr7b+t0vEuE3+CrnTZP6Pt3M97EfKyfDBzBuk2hJvp0ZzUAMfCX23RJj",
-	"g2Kuq7txArkCp1+rxJb1MoUWhn3uxBbKJYSLtZX2sfcyaPupjyHu38g9Ho9Ne7j2MAAHnI5c9Y8k7ZKF",
-	"OOZOMrT5tn5CaNeHdtAdJG9LYLiDJ2S+IT4I6xHY+yFr/O14GXtl7rOW9+1uiLxnuHvsaMBI+ziNGRjD",
-	"16b99CB0ajpZb78h1HbUreiNlfvYx7aHWrCqJ/LOVR0g+qy00el+GdNk0AjvUMefFOMbFSlA54RwWNfa",
-	"WEADISqHalOnZ6yNPaq245dntlrD/vOvYm7UCcEBeyO4p6Nm6ISc4Qib+eNSrlYizxo3sHWkpZWUwPUV",
-	"t0PmQlxb+TwX2cb3r8BOp5Zto/euAK4fkYXIc7EmM2wyO4tZaVb1exYmv/8hTbXtjqZfWJUM+7vGpQle",
-	"tXKlOi40qFoBAR+sPrIh90KktOcNLPQStMsbCFP7XvT7HQzDmlgfO0d9HbGJ0+S2bDr71PzldpeydQdk",
-	"77xhN0D+tATbl2HnffjZgOdfS+F5yVvoj55Ya/UFbbgPwrKzpi12XEI8NeaXFwNcrF30yKyL+rhNbXdZ",
-	"Vpe1Lh7W/CVNnEitIHO9Ne0Il9JxesXd8yHmYxr4s82yHdPuEcoilBKomxAMhqyZ8k/kKTKjuQSabU5w",
-	"wOyUPPb1cAXd2GAQ+hXN7HYjG1G5uupLF/aw6XVTqqeFUHrmCuz0Cngn2FJKtFIRSU5sNsqMMK400IyI",
-	"BTrtMRwnJFxxvaIcV1sjYxN5FhVqCIDj0nlPNUUdIkO/a3MLvq6i9w3NFnziVlOdxr4zV32khK6fhvys",
-	"3Kj1nE2EH/0g1la3CcZhWqbL4fsLuDqbiBCesRWKOpjhNM32l9G+SejgOcHCYTs0jLYuDErYwNZMcVqq",
-	"ldCzxBLlzJpCM6NChg8gIMeala40febL49dYH3DFrYvJcQGmDUdSj9wE9XIGVjloMIow0wryhd3VjGUz",
-	"m3NaD9Xtp4jbmsulWc9mXGFhEFVk9oIqffLUHPXk+XczooVRsqoCfMCtPheGlmm68ufSPhG4YEqhY1Y2",
-	"33jgXHH0kHAwIw0fTEVhBAa5BijtbjH5GR9ptKe+eOD9bvaQSkugheG1imCOogsPcZoTuzebU4C/XRnS",
-	"IwXjlQZ1SVLBOaTOR3dKXgnLWzr6HIZHfcTdhntd3MAwIbRELx66fbhAQoRn2t+PyzOjT8+2bqzv4dmg",
-	"P+gIR5GGj9qSyIk9TpthbaW9fDxRCk4amvJoPuCR06BTgyF2hzDjHokYkw7olupR7RytH8G1+QumwYzh",
-	"VU0aWK9n6LnX5f8UTqGwc/AO30zP15ou+5B6QDZVfE6f33bcWVtXfNDb2p9Tg2j6Mv/FPVNLmucgN72+",
-	"KEc8HXo7+4T/3RkZeq591oBu1vGJRURh1eop+c58vTsY9CTwYdhgpq0f2A4D2a08d+X4w+Iztl0MU8R+",
-	"nB3tWo9wQQgcjPT4FgNb15L0Oho8GO7A9T47hfU5C/C4/3p+gh23vD+qyWq0PySuWTfNv7UPYaeRvhLY",
-	"USzILMhhgflARpPEJEK9go35xfuZny9OfsL0xZrsZ+aGZl65drSna5rHjGPMrNuI6oqj9qgAXOJr7SGI",
-	"Wu21JyGmX1bYkr6HJKKKot/7LsEX1RGP730Om+oP8jsfmUrtQw09pFqYH8PLxxjt70G6x5CIdFlzW2OS",
-	"mcOhZDJWa6iZDROPZ5lY81zYnldRPu0H7MLMz0PmPWrZDZXMvTlcT9h0vBGSLV1ZsC/QCf6pfk4k1leq",
-	"K0u+Pr+3K2LgeqQZwexrezl81N467SBYGIPojy0cSWWqt6bdE4B9yNC8lt1rm/xkh3xGCm66e/dki9ld",
-	"3sF668mqe+ubDilX94z+D5qmULpApXufyWZGhzkAVNNcLCtoQFnmdE/8/xWO+IyArPvn9sARt5iQdAW0",
-	"PEaO3Q6wlu6sOwCGcd0dycZvfeyXzFnTAodpn4F+Sn524QBMXmoih7EA7n+6lmSfQ/i12pJ9Yelnz9Uj",
-	"+BB6R3F6bJUKrDGD2jVG2un+COrLd1z29wLfjoalpFpIRdYrQVDKGL7KbCVJpeASEwBct7DeXk0JyQTm",
-	"YqHn1nrMa1LOWHbFMfJAZpWCmYvLKFuo5PPXzVQldYnpwRGaNzq8htgkTmCb6wZNWe2sJ0JecV9y/ygI",
-	"KIXx755+ToRqMmuaau3IUQhbnf1BkxQizbu+cJZCCKQeqgkTElaQ/6VCLT8Y6vEHNFoL0o125owhm42o",
-	"ZEdp2Ep4C0n67FPwt9szh+UDIr4hUTVVnTbsd0pe8jpRTJFfK+W5fob/sMSWSSH12HiHDcteWrp33pkr",
-	"juLBEt8pedymZr9EJ9TrXq6nmnAst8O80Nq440KfLETFsyg1urXuQo7Bt0PzKKIU/JmEDlZO76GkX2y8",
-	"1/G0vxINYXUi4lunvdoh9GIlxDhyuSQz2xUEKwFdnx7fp0ZplCSWIk7Ju9L2b5UAJKMbH2JjDusdTTFb",
-	"Ma00y/MrPgcvuB5ZSrLCzHfz8qfG0aTuQZLUHhTpikZtS5TdJHfFj0JzyjXX+/1J7vhCs9048Avrl0NI",
-	"/Qex9r3d/orZCYj2rpi222pxF9Xb+EGvRWh//uNG/jrsXMisbgZnn/NCcqVLZRto8Q3JKV9WdAmPCL5Y",
-	"YIR24fyTMT/Ob31+y/vRh5Z27si/NEbql8ZiK/pRYxceEsbse+NzT2OJ5sXPi4fbL9Z8yWjn3aK6/j3g",
-	"eJZWuwvtxcOvv7m/uwtt3zLNe+Gfdx33WvGunLOx7/xvY/BPNMOMdCGJb84VvRjbXWdk1VB8tbotWBSl",
-	"xR+rOCloG9wb4k7IHDyfAWU9Wk2XmLXhEe3A8Z8/Jv4945nL/ibzjeN4CbJiVMECSdLv+N3q07ArIXyr",
-	"LepnvfTOWj1Wut21ET0LIVM4vhezpz0GloStXKayb5Xhi5h2eDuVb4S3E9D1oD+8QoAFXTnjzeOr7ZSo",
-	"P19CTbvt4V84qcY2pSnEDZ4Wc8it7tqbYrOl21bKtYbsw2Ts9nbkct3vMUk3o5uEvHv7JHg84utzZ9su",
-	"xUEydIj4fEHja2uR0c0peew6rn/98GFoZ9edTg4QuV9Y2oZ9CCPI/5IDkWLdpAln1KZK2aerXeOoDanQ",
-	"kG/1cPiz08svPhO6wjzo+aZ99jidtCWLa/D2/oO5QttlwBJEJfPJ5eQMnQduFv86bVMpb7DR/VsjWYJ/",
-	"DOMu4di6YWL9T04NuP1w+18BAAD//w==",
+	"5H3rkts2uuCroLSnKrsz7JvT9ozl2h+O4zg+cWIfXyo/3F4JIiEJaRJgALBljqur9i32DfZF9k32SU7h",
+	"A0CCJEiRatlxcubHxLZAXD589xs+zWKe5ZwRpuRs/mm2JTghAv749C3e6P8mRMaC5opyNpvP3m4JuiFC",
+	"Us4QX6PdFitEJcJM7oggySyayXhLMqy/VGVOZvOZVIKyzez2Npq94pKaiULzpiTZEIFyOwgpPbnaEjs7",
+	"umZ8JxFfR0husUjmbuCeRV+TPMUlSbqLKlEQRNdIbanUp9Br8ULFPCP6cJghgkVKiUAxTlO0o2oLYyTO",
+	"CLomZWNhwopsNn8Pk84+RIGNvFE4JUO7qE6acCIR4wqOrLeSUbao4FISNWnl22iWY4EzouzVPimE5CJ8",
+	"CUtGPqpFDCOWemm9rRxvCFqRNRckaoFhTVM97eksmlE9x+8FERowDGd6E2aixnYz/PEFYRu1nc0vzu9d",
+	"hiD1jDAisN7VK6zHfTJz5/ov1dSbatAsmgnye0E1As41FPzl/k2Q9Ww++29nNaafmV/lWb3O8wQWfp6Q",
+	"LOeKsLj8iZRdCL1kcPEo13haiHiLJYkaOIE4Q+SGiBIJokR5in7V4OICwMYLhRJerFKCfi+4IjXYDOHV",
+	"h/M2cvITYFr/CT2A3rt/P5pllFUADkG3eciXcDacVlDev5XDl35BM6qqlVq4ksKP/vQJWeMiVbP5/fNo",
+	"tuYiw2o2n1Gmvr03i/TiNNOof+/8HJY2f6sXpkyRDRGw8s+U9XOfXzFVqGCKpiF+Y/iDI78+TPdJtHGI",
+	"HCtFhP7if70/P3n44dNFdP927v548c/bf5tFQbYlibjZRwSiHnUwFXgrARnc6olkzpkkwC5eCb5KSab/",
+	"GHOmCIMbxHme0hi+OsvNiL//Jg10x63r5oUVWxeiWf+OMIV2grPNKUDEfqenfRzHvDD7yAXPiVDU7DUW",
+	"JKFqkVJG9i3/BIbK2W00o8m+wXZBDR8H+46siWY8J4wkCwwbq/A1wYqcKJqR7j1HszzFLDiXTLmRyU3I",
+	"/Mh3KMOsRDX7kyjDJVoRpJdHWCHOYr1Wh2DaZBHNFCVi39HfUktCNXa91xCze7eTuA1HjSvwQVJLJr76",
+	"jcRKr1+DVcuxjzjLU32P72c4jhfnF9fn4f/puTyy0oM1PeGTf334dO9BiKCi2Xc4xRouHYjiG0xTrHny",
+	"35E+c1KkJEF/R4a04I8xZ7LI4I/kY65hgP4n2gjMFKg8TRSccvvV2gGepEnAXqzMNSmsBc/MqjJCKZFG",
+	"YSkkSZCBObIw9y/+wWXw4t2JJhDJYaTlfbXQW53wqQX1hC/clUz8Aq6NKpLJfV9aJHqmvwL6MYDFQuBy",
+	"Zvgm4MyEHVQo10WBZ+Y4CLMEtMGSKEQZIuu1Jp8R99wiWqw/qlHOX9vbuocc9R3UsG0TeOeCK6CGCL4B",
+	"wA73xpnj6iOB16CfsRg5HfUNxOkNmcTap+Ov+UJOWmXjQNn5JeMJSZu43RnTRmB9G0aoTPsuF5QLqsrG",
+	"vvvljiA5pknFSwKcT/+OVji+DjI5tNsShqhCOyw9RjyC8R1CobwQMQkblz55mZuoxntAiRxmN8mvh+R8",
+	"ZAvR0BNNQWmKnS7bpKH9ukzT6tHbSAmexpolUSqd9oXCqtjLX9+YUUFtw85QL+7tPAgmQbAi1ozDSUKN",
+	"nfPKg9Yap5K05bfT7hp26nlIRQ8tCedtEUEPKj5lCUk85fuQu2zp7s3LbEkTekMYkNQ4SvHuuDnRky0W",
+	"m7H0tsP0JjTJL1yh2EyEtGG82TpyTgpygGwzKNLFjGoHIRT5gZI0eSqEcYY0YZ8QhWkaZH4517sIOFD+",
+	"/c3LX5D9FVGmODCvFU/KCHEBf9HYBc4lVPlkguaffza3XuQ2FTpLTdUBuaoUyXI1kjnHuJBBtlzqK1pj",
+	"qvVjLsBjJqjWTzaYspBsioEEpxlECcGJkwsj5aymo2mSmW3sCj0/LayPMzhkkxeLbCyRT2fHNMMbMl4l",
+	"fa6Hh0RyStm1HL/4Cxh+G81+L0ixV5/6Dz3oVYpjMrPISqQav9ibnMQ1j8nIfqXvTT3SSBMxFbGmSaBo",
+	"5qFAkxBeU0mkcYMaT1+8xWxzONNycs0tWMOzASB3ow2y8uglqsi8wqFhPmGsbs+O3hC2345uY0zXBQPq",
+	"SZi4blygofNTjfXdiyPpOvyDwqpCnmEWCnNUG4jcJqt1/cmGofZKk1tXWmCFR5Osx6oDdLvFcpFx4bOn",
+	"FecpwTDac8/vPzXsyptx+GSvayqeoC5VjrgRkmVT0MQ5YWqiBYd4PZ4V2coM3xK62Y6dG6ydlt724HKP",
+	"S1rDc4NB2c4FtyLSm+DyPKD5eVZSw0k9U/puFF8AThkHtb+Trh7Rv+SeXUP0oO2AP7/8Z4jtWRtfBGAT",
+	"ILWQrva9OeEcJQLvGFpzgUpegFtCkJiLJKwMVv75y3sPLx8++Me9h/c9N/15UOdUJJcjL1zhTVNK7jtc",
+	"hj8+N2O/vdclux1NjJd979ItIjOIV93mMI2B4OuyzK+NhsaQyTBVDCD7MIr24uQYk+Uu6LPXx3EwhtSA",
+	"idrY4matLsodIrJIYc9v9xtCLqMAdnBqVSoyVkm1YZ2F+eXTcRT5uDaG22FmKhHwyG8khPJJnUqgpBfY",
+	"AHMwnmJtDij2a3zDC0FVj1zdNMynKfr6JArbbw7AdTpb/mC1ejzJbPG9+w/C+D+ZQtS2yFYM03RRiDAf",
+	"Gfj3xSHeT09JH+OMOJSCQVHvJBwYFb1DwIbyWlRVQbpJ0D5e+hZAQ8XXQGsDtwOyXtbQUfNptmmo+QsX",
+	"i74X1vhhlp+xCCn7e6hqErpPx7cptx+60YEr6AXnEfT/XpP9C6v+sI93uSawvUp/Rpn/rxfRNEQ4qrIW",
+	"cr0+Z+o1WOEBR57Vz8epQPjj2JGUHaQugqtMLxNVWwtdjnVcd9IbJsvh/TT4EykNBaZYKgjiTVqgNx0i",
+	"F2RNP4bzzFZkQxmjbONyzCSJBVERUhwpkqbompQS4RwLtdc/apIRzGJ2Ow0O2gPeDmO8JuV+/8dPpHxB",
+	"pbojC9C3exvA6w4Jh/b+s1PTe6yIQd7j6KRlSgx98wtYE9Vn1wYzx+NBwHhou5aJ2hLjIAcFGSl8TSTi",
+	"zEM4j5scHKXkPB22QGQYW9dUSOVSRB3VRhNWlvRfZMrV6PELbQkEgKX1DTC+jcaBtAKdFamieUqqfLVx",
+	"+T+VwTR2XwWjatGr2b8SNAZlnjOCLs7vXf6//6P/3yj7yGbzWvAhZ+eM0Ntg1YymKQ0s+lQqmmlSR89e",
+	"vUOaSVUsxXCCqaqByey1bARQpoFx9jL9O6qNtoqkGjjVJYHavGtAtHnUXto/AgMyPCQcyY/JYsX59X4l",
+	"wxsb9bOrX8jORWHT9OV6Nn8/hje2T2fkQ/f632z5jrmUt70x2g96Px47G6Ut9HtX2trCwMiWttA38kBt",
+	"4WVOmJcUeUC4O5CDobhJfC950fRmjo2Hv4Tkv95kTRyPElnu+9tohnO6uJ6CSxb3bj+0M0yfM4SRsKUB",
+	"LuMXkn/Nat9IxNOESKUVkajK3qZKWk2lm11ltxm6nlc2y7N1fsYKnC4SKuHLRU5ETEY7Au+SjycnfNEn",
+	"7jPO1DYtF7GL6TQB/O4Ngl8eIVakKcoIZhKtSoQ3griAVg9nfl8dM5rpj2cfhrSLKlH2c+a7NmSCTXit",
+	"mXYTFFHvxYaTZPsQ5ghcHvDuYD3zFZdKA/kIeXoTzAknelxZC5WysCJ1f/LUShB8baIvCVmpQDmMDQKG",
+	"I/u9uXS5VzuwL1mjqgEwC9kT+TlgPUxCS9MXlpxDae1yOp1r1LPxqAnp8FUsdgRJpXgVjBm0wGKGhfbl",
+	"xWDdMcPQqaoQWsh4UA5oEhB6b5Se5hHKBd8InEmUkJgmRHMtqsK5Kr05QkQILsZncXiZSMFUDls2M+I+",
+	"eE7Y6CxM8GEujIegc4T6+kbD9YDsSiiT6kuBr81CqK8CbSTDJZJFHBOSoBQ38qc8E7HO9hglFlRKBuy4",
+	"9sYem4o4vNIqAVQHAULt81NYR7BZzUv8sB971+GDpYcYNoJI+YOwUvEu+V5rgWPVdqP2a7IHZjSFDWtj",
+	"Ga4IZRuU4YRECCQmSUy1w/k4M3YSw8oFuaFkF7pVLQnRu9cvTIKezDS65TRWhejLKNqMyAuG+6xzc8xX",
+	"Dioe96vuIXTjXsJVwOwmEmqlthQqC0lBklP0GOV6OKKmlBSDafwIiIlYkxlKd5HQltBpt45lS3AgGeDf",
+	"+Ur6BjbSFjK4I7RaZIp2d5gqWy9qyIOzkQVJbmeLTC6scdVSK6FKj4IzJuEMKmf1f3ZcXLvKWbXlkiDY",
+	"v/HcjAwe+mtTNm5t7FY2HiuqEOO7sano2NbLOVVHw42yzWLNxcJM6ziBxqsP+/iLubFq4jAa2cSRVrBY",
+	"q00J37HxmmWlrATk1XR1xYP9yFjeIdHCQd+Gl1XTTZw2aGwTehuBwOErMVP6tkIN6qjpP/FB0Dhe7z3e",
+	"MWGrZRADGzpFVbLPxTiKrcPfLaZEP5LUn69y7n4z0jl5YEbXkZKzKtdoTy7U5ONUwefjwimYjRRCmcFK",
+	"g8kW3SHkd0A5g0xpTGRINaTx1hZDggN8S9LE98gP5vjqSUN8y+a9D337TpIeAe+sO7vlvSTsnfU7rOLt",
+	"ZDLOMsyS8SaGt94T820zznrf5h3av17s8RpU6+85m1tr3+laTv2POFZpCaLdKhtqK4gl3FYkel9s2haD",
+	"TASwaNLLlAr6JqT8iULAskbThEUc468y6Ccerab2/qTNi1bN9b7Uzc8CroqsunC7HUa7TnBXU+Le4K7f",
+	"dKH2NwRc4xjZngdI4lK6kJelia4q/VW6KD6jV+ELuw2GzP9QXGNbXRXa8SJN0BbfkKqJEcLpaHulz3PQ",
+	"YZZJ0PIftvIDFH8onXct74xLVbdY0tYGeFZiHjaXxvCFiyE9nTb1sYf6yxZuk5izRHqNWKzWjKAjExQD",
+	"r0r9QyZJekOC6lG1z38+uNy/uQMFfi9Tat2ZtJHE0bKteX1Q2LZvf50qUpNr7XjXSD5c9WIZT4yNNW/H",
+	"gCKQPyjqH6YqMRa8+6IbboXQZb0hWMTbrzWjL5oprkxjpqkpDO3sPzdVGAhagzgug/m1wVcSmgBfiRBW",
+	"hu+4vnFWaz+WFjKeTN80Cg+bh8p5SuOyLwykKNuMx1cXQpuaaOE5I8K/JGGuDpOaGOvohgjHKhj3GUer",
+	"aRFJk/F+sT9X4bm9jUZAcqgOPXL41XL/VKg1jK6vKuRsMdIinVA0XM/3ukjJntTqYdXGq1qFLQxvH5br",
+	"bB6KQBYrLKlcQLF7KA2PsBN9XxKzRG0rF3TVpan2sI3Kewt77qOZIiKjth1e58fdttwPkGqG2tUfOJ+Z",
+	"LAgs8E7c3UNTBbPbUQ74ARoSQCuVte1M0OwhNa7VyRCHdfW04Yj2oOTI+A1JHsHOLClFRmRMLgg6qBnX",
+	"Aq/V/jyRUBuihQl6TDHzepstRIgyE15IjFMQgP6NRKa/TGTRH0vTihUjy2vMDxWTmZL+cHANVH/ixDU1",
+	"vh8X4qib9ezjl54fYNFqQ1X9PZTeMZCqcVwB7g4wGV2qDydjiyCqEGySoVzLwVEf7M9mgRsNdTRyx+lS",
+	"UvfIHehFpjvZsBR0LOUIGnuTPf3xtThvKoeFoxQTxwW5CoUSmk5M2oNhftCHZRbNVimPr00elGkM1Wjc",
+	"FqIQs1Zv7sAEjnlYX5kDAgNthpP39nJtROswgi6tCMtGC+UI4tVUtVq8Vn08jtk75Fg9QTxK7AkovLXJ",
+	"jQ6BCFNE5IJK43IqEsqNi2HmGqgIyDogJIgl7yTekNck5+KuWYhmJr4Lkdla8KyDcKErUHzEsBYsYXL4",
+	"dCA9vdrdEbLuElyOOozXvDXgH2IJ2CZYIT3fKD1nWk+iYLpMz+D+ngA1NzrIQ1F61fA+PJpsrpMbWJ01",
+	"fJdkYqCpdghbXyMWoBKfomcmuGhbsK54wRLNUkxXRWAgdVHIoypB3ChsiLO0tHkocJF6VqYtT8xQjstu",
+	"ts0xgt1TPr0NBVQkiQtBVflGY7bZ13WoDfpjhh6/eg7tzuF0UMxnWyLlNwvX/hpkJsHCT9HbKpWbjs+U",
+	"rXmgwzr0MGYuDT9CWF6DIYBNy/QI2TQ5kzomI7TDKoaG9Fkjj2xN9X3pf4X2ZIblS0IQse7X3ZbG2yvm",
+	"7p3geGuDOFKdXrEr9re//URKefq3v6Gnps0TTlO0Kgy65MUqpbH+QKIYC0GJRMvHhdpyQf8FNzJH38HZ",
+	"NUT+///+v8tT9KuBVcrZxkgnxiG/0Z71ipkIhESX55f64IiutZBKqGn/Sj7SamdeU3a9wSc4TaW5C207",
+	"Vcis8DXR0Fy2mrgv53DUka3sr5jtZV+XwrlnEqhE1yRXcEN6LEC5DqRoyBu0aOzAPckwR0oUZKnvdF1I",
+	"nEpEWZwWCUlOr9hbfyswh4NXhQHSfEgSuwb11siozDRmLC3EXhOcaOwoeSEQ3zG0E1QRuF4bonbPWNjJ",
+	"XlG2ucHyxLWNX54i0C2oamkWS1+1WJpUuC25YmbADlMlI4vCwEU0c6cZiWygw1dDYHM2NHWKHrO6MAUr",
+	"FEOoSmMC5NdpNEKEgQfLYuAVq3YNj01Y+FoIWB+/h9GQpKzBuOzr5r5E//31D0/Qw8v7//gf9hKQhBgk",
+	"WsY8IctHUBKz1NS9NOmEkBqrN3zFIDYKhvsW51ALBNDZ2eKihNud1f4hvTcbYPX6gGiSlFXPV635ykgv",
+	"Vim8SKOfCTSZTcAW51ds+ezpW3R2c3FWN1I7MaaxhgrImizDopzNXfNO2OHj5zV7MYe2j5OUvAAeHm9J",
+	"fH1ahfTms9zA3VPZ5rMLFznFOZ3NZ9+eXpyez6Bz+RZ4q96XVwO1MeVtFUt/nsArF8rVP7Xa8t87Px9o",
+	"yT+tFX9VYtVtxf+2rok6NQHlqkAuNGO1Ra+9vw9lb7pK7zbFNaZFwHvXE17OPugvPRhZ57xUYakhPbGB",
+	"4PkYgrRyi/IUs8jlCgHvTjH7RtYSnyUog+xNVfE3K94My7sm5Teu7AtRecUk1BxSZrZvaVSL/EeBorKU",
+	"4BuTGcoLBRMKm5Rb7bYkyidxPTlwkA7bjpDkeqaskFqSoC0WoJRsCiIl0jPPEVZ6SanQxQPwleFYESEj",
+	"JIt4q9kVJPwmPEPv3j3/3hBBE+W4V0vYfDqmp9iuHnLWekDl9kOV1v4dT8qj4atf7njbVC01x7vtkMrF",
+	"UZeuaxqHCUZfs4bmKbSHqZ5WConCvmXtZ2fVuNto1pZM+76txtndHkLAVjOczd9/8Mm5pa4Nk3FOT65J",
+	"KXt5XUql0irX5+R0rn1D4OIeu64TDY1dkBt+TZLIlYMCfzgyJ/xGOoYjwxCMKr7XhFhc9bj+PHRW99D+",
+	"wlTm6nbD5HVNykdeKa4ms16WfIyr+tmq0faSRmH52adrUt4aUZWSUF75W5A5pt07qBng71+TnT4WZMJU",
+	"b0mBq1ScotcaGbUWS5VVro3PCko8tpRtjMBKsalb1qqKxuEVcWh82uH25geDQi1eH3hv6HrPW1Qj2swY",
+	"mdDAm8twMFufAHR8u/W7XyTAb/RVruonY/p0M/eqzFQ56T9HdRsFG+SYmcEMhMBXZF4R0zYoVJ7YG0ck",
+	"lcTq1zIyTTaoBAvDPD5mytYjxPjOSPvQ61W4+fDWGPdv4B6Px6YdXHsYgAVOS666JwuHZCGMuZMMrb+t",
+	"HvQb+tAMuoPkbQgMe/AIrUrkgrAOgZ0fssLflpexV+Y+a3jf7obIe4bbpwdHjDRPxemBIXytH4MYhU71",
+	"uxLdF/2ajjrIBAVvC7MOyMDqkA0beHWyChB9Vtpo9aIOaTJghLeo40+K8bWK5KFzhBjZVdqYRwM+Kvtq",
+	"U6uDu4k9yqbjlyWmdtL88298pdUJzgh0KrIPOS7BCbmEESbzx6ZcbXma1G5g40iLCyEIU1fMDFlxfm3k",
+	"84onpesmBX3HDdsG711GmHqE1jxN+Q4toeX7MmSlGdXvmV+K9lWaat3+4l9YlfS7rYelCVy1tIWzNjQo",
+	"GwEBF6w+siH3gse450VK8BI0iw0Rlfve1/0DDMOKWB9bR30VsQnTZFc2nX2q/3I7pGzdAdlbL8qOkD8N",
+	"wfZl2Hkfftbg+a+l8LxkDfQHT6yx+rxHMQ7CsrP6kYqwhHiqzS8nBhjf2eiRXhf0cVOHYLOs5pUu7lfg",
+	"R3WcSG5JYjtdmxE2peP0itnHvPTH2PNn62Vbpt0jkEUgJUA3QRAM2VHpKlckWuJUEJyUJzBgeYoeu+r0",
+	"DJcmGAR+RT272UjJC1tCNLdhD5Net8BqkXGplrbcXW0JawVbcgFWKiDJiclGWSLKpCI4QXwNTnsIx3FB",
+	"rpjaYgar7YCx8TQJCjUAwHHpvKf0pQqRgd+1vgVXBNP7onUDPmGrqUpjH8xVnyihq4eaPys3ajwuF+BH",
+	"P/Kd0W28cZCWaXP4/gKuzjoiBGdshKIOZjj10zebYBdDcPCcQBsPM9SPtq41SpjA1lIynMstV8vIEOXS",
+	"mEJLrUL6zxEBx1rmtlHM0jWr2UF9wBUzLibLBajSHEk+shNUy2lYpUQRrQhTJUm6Nrta0mRpck6roRon",
+	"bOTLpWbXx5/r9UzGFVRxYYmWL7BUJ0/1UU+ef79Eimslq8iIC7hV54LQMo637lzKJQJnVEpwzIr6Gwec",
+	"KwYeEkb0SM0HY55pgYGuCcnNbiH5GZ5MNqe+uO/8buaQUgmCM81rJYIcRRseYjhFZm8mpwB+u9KkhzLK",
+	"CkXkHMWcMRJbH90pesUNb2npcxAedRF3E+61cQPNhMASvXhg92EDCQGeaX4/Ls8MPgTfuLG+Z+C9bt0T",
+	"HEWKfFSGRE7McZoMq5P28vFESnJS05RD8xFPjnt9kzSxW4SZ9mTTlHRAu1SPamdp/QiuzV8hDWYKr6rT",
+	"wHo9Q8+dLv+ncAr5ffwHfDM9Xyu86UPqEdlU4TldfttxZ21c8VQjo8cFfzwNon4l4S/umdrgNCWi7PVF",
+	"WeJp0dvZJ/jvYGTouXJZA6pexyUWIQlVq6foe/31cDDoiefDMMFMUz/QDQOZrTy3zXHGxWdM8zYqkfk4",
+	"Odq1HuGCADgQ6XENfzrXEvU6GhwY7sD1PjuF9TkL4Lj/9fwEA7e8P6pJK7Q/JK5ZPWGjLz13rXyaNwP9",
+	"Pb3MgpSsIR9Ia5KQRKi2pNS/OD/z8/XJz5C+WJH9Ut/Q0inXlvZURfOQcQyZdSUvrhhoj5IQm/haeQiC",
+	"VnvlSQjplwU8ENNDEkFF0e19SPAFdcTje5/9J25G+Z2PTKXm2aQeUs30j/7lQ4z2jyDdY0hEvKm4rTbJ",
+	"9OFAMmmr1dfMxonHs4TvWMpNB8ogn3YDhjDz85B5j1p2gwU1Edl6wrr/HBd0Y8uCXYGO90/V416hLo9t",
+	"WfLt+b2hiIHtWKoFs6vtZeSjctZpC8H8GER/bOFIKlO1NWUf5O1DBlNlMWib/GyGfEYKrt/a6MkWM7u8",
+	"g/XWk1X31rUAlLbuGfwfOI5JbgOV9rVEkxnt5wBghVO+KUgNyjzFe+L/r2DEZwRk1c2+B46wxQjFW4Lz",
+	"Y+TYDYA1t2cdABjEdQeSjd+62C9a0bpfEVUuA/0U/WLDAZC8VEcOQwHc/7ANQj+H8Gs0Cf3C0s+cq0fw",
+	"AfSO4vTolAqYfl62i9Wg+8OrLx+47B+4QOCzF1hxIdFuyxFIGc1XqakkKSSZQwKA7d3Z21grQgmHXCzw",
+	"3BqPeUXKCU2uGEQe0LKQZGnjMtIUKrn8dT1Vjm1iuneE+sUspyHWiRPw6ESNprRy1iMurpgruX/kBZT8",
+	"+HdP8y2EFVrWLS4HchReNxr6fZVJCqHeil82S6HZTStINX5Cwpakf6lQy4+aetwBtdYCdKOsOaPJpuSF",
+	"aCkNnYQ3n6TPPnl/uz3zeoDuifj6RFVXdZqw3yl6yapEMYl+K6Tj+gn8wwZaJvnUY+IdJiw7N3RvvTNX",
+	"DMSDIb5T9LhJzW6JVqgXoh3wI4NyO8gLrYw7xtXJmhcsCVKjXesu5Oh3jBuZRxGk4M8kdLq98LqU9KuJ",
+	"91qe9leiIahOBHxrtVc7hF7qvrLjyWWOlqYrCFQC2j49rk+NVCBJDEWcone56aYuCEEJLl2IjVqstzRF",
+	"TcW0VDRNr9iKOMH1yFCSEWaum5c7NYxGVQ+SqPKgCFs0alqiDJPcFTsKzUnbXO+PJ7njC81m48AvrF+O",
+	"IfUf+c71dvsrZicA2tti2narxbFUP185f2VPpmzBJCqAVu+fn7vSZAmZsSIhInJ1824fXBL38ge12dQp",
+	"WStb/F49nKElX6xnSGyS7RVTAjNpXkBxZY4mrwCypngKXiV4yUQhnKYuqG+IGzeqwVtxEGAA8DKI/lwq",
+	"nps0KKBwOTdH2JrSSOgWqlVoLbz5jkWmpsiWosOZq6JQJBUAw3lZzC4BokH5W7DXvs3x9evCpi/9F6bs",
+	"QNvYPjG+IiDI+domiNjC+b8QkdtM9cgZixqTrR6HMsxKTQzu7dM+ejfxwl4PkPn56430t+6di6Rq/mge",
+	"0wXxjDfSNMxjJUox2xR4Qx4heC9MK+mZjUeE/La/98UpLoPPnA7uyL3zi6p3fkMrulFTFx6TttD3wv6e",
+	"RjL1OxAXD7odlb9kdsPdsjjMKyt9WZnNFuEXD7795+Vwi/C+ZeyrN599HWn6+A7lmLpVLu89vHz44B/3",
+	"Ht7fn3jaxOCfcQIVKFwg14wveDGmm9bEKsHwalUbwCBK86+rGNFrE96b0hKhFXF8hkjjwa67Qu00j2gm",
+	"ivz5c2B+oCyx1R5oVVqOFwErBjnlSZL+QE+nL8tQAUinDfJnvfTWWj1eObNrLXrWXMTk+FGLnnY4UAK6",
+	"tZUJrjWOK1ociG5I1/hyENDVoK9eIYACzpQyUvdxbOTH/fkS6JptTv/CSXSmCVXGb+C0UDNidNfelLqO",
+	"bltI2wq2D5Ohu+ORy/N/gKT8BJcRevf2ifd027fn1pe14QfJ0DHi8wUOr614gstT9Ni+sPDtgwe+X63q",
+	"bHSAyP3C0tbvOxpA/peMIMF3dVlAgk1qJGijrlFciQpw3DV6tvzZ6eVXV/lQQN3DqmyePUwnTcliGzq+",
+	"/6Cv0HQVMQRRiHQ2n52BV8HO8skhR9UZQ2Oj/bdasnj/6MdZ/bFVg9Tqn6wacPvh9j8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

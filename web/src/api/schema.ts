@@ -260,6 +260,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reservations:batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reserve, settle and release many at once
+         * @description Runs up to 500 commands in order, each on what those before it have left. What is done is recorded in one
+         *     transaction, so it is there whole or not at all. A command that is refused changes nothing and does not stop the
+         *     others: each has a result of its own, in the same order. The key stands for the whole batch.
+         */
+        post: operations["runReservations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/reservations/{reservation}/settle": {
         parameters: {
             query?: never;
@@ -860,6 +882,50 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
+        ReservationBatch: {
+            commands: components["schemas"]["ReservationCommand"][];
+        };
+        /** @description Exactly one of the three */
+        ReservationCommand: {
+            reserve?: components["schemas"]["ReservationRequest"];
+            settle?: {
+                reservation: components["schemas"]["ReservationId"];
+                /** Format: int64 */
+                amount: number;
+            };
+            release?: {
+                reservation: components["schemas"]["ReservationId"];
+            };
+        };
+        ReservationResults: {
+            results: components["schemas"]["ReservationResult"][];
+        };
+        /** @description Exactly one of the three */
+        ReservationResult: {
+            reserved?: components["schemas"]["Reservation"];
+            ended?: components["schemas"]["EndedReservation"];
+            problem?: components["schemas"]["ReservationProblem"];
+        };
+        /** @description What a problem says of one command */
+        ReservationProblem: {
+            /** @description Stable; programs decide by it */
+            code: string;
+            title: string;
+            /**
+             * Format: int32
+             * @description What the command would have answered alone
+             */
+            status: number;
+            detail?: string;
+            retryable: boolean;
+            required?: components["schemas"]["Credits"];
+            available?: components["schemas"]["Credits"];
+            reserved?: components["schemas"]["Credits"];
+            /** Format: int32 */
+            open?: number;
+            /** Format: int32 */
+            limit?: number;
+        };
         SettleRequest: {
             /**
              * Format: int64
@@ -1116,6 +1182,11 @@ export type Use = components['schemas']['Use'];
 export type ReservationRequest = components['schemas']['ReservationRequest'];
 export type Slice = components['schemas']['Slice'];
 export type Reservation = components['schemas']['Reservation'];
+export type ReservationBatch = components['schemas']['ReservationBatch'];
+export type ReservationCommand = components['schemas']['ReservationCommand'];
+export type ReservationResults = components['schemas']['ReservationResults'];
+export type ReservationResult = components['schemas']['ReservationResult'];
+export type ReservationProblem = components['schemas']['ReservationProblem'];
 export type SettleRequest = components['schemas']['SettleRequest'];
 export type EndedReservation = components['schemas']['EndedReservation'];
 export type BalanceGrant = components['schemas']['BalanceGrant'];
@@ -1522,6 +1593,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reservation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    runReservations: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One key per purchase, the same key on every retry. With or without double quotes. */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReservationBatch"];
+            };
+        };
+        responses: {
+            /** @description What became of each command. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Idempotency-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReservationResults"];
                 };
             };
             default: components["responses"]["Problem"];
