@@ -19,7 +19,7 @@ import (
 const (
 	bodyBytesMax   = 1 << 20
 	bodyDepthMax   = 32   // objects and arrays inside each other
-	bodyValuesMax  = 2000 // values of any kind; the validator takes far longer over a wrong one than over its bytes
+	bodyValuesMax  = 6000 // values of any kind, as a full batch has; the validator takes far longer over a wrong one
 	detailRunesMax = 200
 )
 

@@ -93,8 +93,9 @@ func TestLargestBatch(t *testing.T) {
 	t.Parallel()
 	c := newFixture(t).open("alice")
 	many := make([]map[string]any, 500)
-	for i := range many {
-		many[i] = reserving(1)
+	use := map[string]any{"model": "mine", "operation": "upscale"}
+	for i := range many { // with every field there is
+		many[i] = map[string]any{"reserve": map[string]any{"amount": 1, "use": use, "expires_in": 60}}
 	}
 	var out gen.ReservationResults
 	c.batch("all", many...).decode(t, &out)

@@ -18,6 +18,7 @@ type benchCmd struct {
 	Ledger benchLedgerCmd `cmd:"" help:"Measure reserve and settle against one SQL transaction per command, on a Postgres of its own."`
 	Rest   benchRestCmd   `cmd:"" help:"Measure reserve and settle through the API against a plain JSON server, and how long a reserve takes at a fixed rate."`
 	Raw    benchRawCmd    `cmd:"" help:"Measure how fast the rows of commands can be recorded at all, without decisions."`
+	Bulk   benchBulkCmd   `cmd:"" help:"Measure the bulk endpoint against appends of the same rows without decisions."`
 	Replay benchReplayCmd `cmd:"" help:"Measure the verification of a long ledger, and whether its memory grows."`
 	Cold   benchColdCmd   `cmd:"" help:"Measure the first command of an account with many events."`
 	Share  benchShareCmd  `cmd:"" help:"Measure how two processes share one ledger."`

@@ -95,6 +95,21 @@ func TestBenchRaw(t *testing.T) {
 	require.Contains(t, out.String(), "everything verifies")
 }
 
+func TestBenchBulk(t *testing.T) {
+	t.Parallel()
+	b, out := newBench(t)
+	c := benchBulkCmd{
+		Spreads: []string{"uniform", "hot"}, Accounts: 20, Size: 8, Commands: 500, Clients: 2, Round: shortRound, Rounds: 2,
+	}
+	found, err := c.measure(t.Context(), b)
+	require.NoError(t, err)
+	for _, spread := range found.([]bulkResult) {
+		require.Positive(t, spread.Raw[1])
+		require.Positive(t, spread.Bulk[1])
+	}
+	require.Contains(t, out.String(), "everything verifies")
+}
+
 func TestBenchReplay(t *testing.T) {
 	t.Parallel()
 	b, _ := newBench(t)
