@@ -8,6 +8,8 @@ DATA       ?= .pingvas
 PACKAGES   ?= ./...
 ITERATIONS ?= 1s
 ROUND      ?= 1s
+SEEDS      ?= 100000
+SEED       ?= 0
 
 .PHONY: help
 help: ## list the targets
@@ -55,6 +57,10 @@ test-web: ## run the tests of the web app, where npm is installed
 .PHONY: race
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
+
+.PHONY: simulate
+simulate: ## break everything around the write path in virtual time: SEEDS=100000, or one again: SEED=4711
+	$(GO) test ./internal/simulation -count=1 -timeout 0 -run TestSeeds -seeds=$(SEEDS) -seed=$(SEED) $(if $(filter-out 0,$(SEED)),-v)
 
 .PHONY: e2e
 e2e: build ## use the page of an instance of its own in headless Chromium, with screenshots in bin/e2e
