@@ -157,6 +157,7 @@ func (r *reader) Close() error { return nil }
 
 // Subscribe implements message.Subscriber.
 func (r *reader) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	r.w.look()
 	out := make(chan *message.Message)
 	end := len(r.w.bus.offers[topic])
 	go r.follow(ctx, topic, end, out)
@@ -222,6 +223,7 @@ type recordPort struct {
 
 // Publish implements outbox.Publisher.
 func (p recordPort) Publish(ctx context.Context, topic string, part int, records []outbox.Record) error {
+	p.w.look()
 	epoch := p.w.bus.epoch
 	t := p.w.enter(ctx, &call{by: p.l, kind: "publish events", key: strconv.Itoa(part), class: sending})
 	return p.l.noted(part, p.w.apply(t, func() error {
@@ -248,12 +250,8 @@ func (p checkpointPort) Load(ctx context.Context, shard int) (int64, error) {
 	t := p.w.enter(ctx, &call{by: p.l, kind: "load checkpoint", key: strconv.Itoa(shard), class: reading})
 	var pos int64
 	err := p.w.apply(t, func() error { pos = p.w.bus.checkpoints[shard]; return nil })
-	moved := err
-	if last, known := p.l.checkpoints[shard]; known && last != pos {
-		moved = outbox.ErrMoved
-	}
-	p.l.checkpoints[shard] = pos
-	_ = p.l.noted(shard, moved)
+	moved := p.l.left(shard, pos)
+	_ = p.l.noted(shard, cmp.Or(err, moved))
 	return pos, err
 }
 
@@ -267,7 +265,7 @@ func (p checkpointPort) Move(ctx context.Context, shard int, from, to int64) err
 		p.w.bus.checkpoints[shard] = to
 		return nil
 	})
-	p.l.checkpoints[shard] = to
+	_ = p.l.left(shard, to)
 	return p.l.noted(shard, err)
 }
 
@@ -278,6 +276,18 @@ func (l *life) noted(shard int, err error) error {
 	defer l.p.w.mu.Unlock()
 	l.trouble[shard] = err != nil
 	return err
+}
+
+// left remembers where a shard's checkpoint is, and returns an error if it was somewhere else.
+func (l *life) left(shard int, pos int64) error {
+	l.p.w.mu.Lock()
+	defer l.p.w.mu.Unlock()
+	last, known := l.checkpoints[shard]
+	l.checkpoints[shard] = pos
+	if known && last != pos {
+		return outbox.ErrMoved
+	}
+	return nil
 }
 
 // tailPort looks at the ends of partitions.
@@ -355,6 +365,7 @@ type feed struct {
 
 // Follow implements dispatch.Feed.
 func (f feed) Follow(ctx context.Context, handle func(context.Context, []eventstore.Envelope) error) error {
+	f.w.look()
 	next := make([]int, len(f.w.bus.events))
 	for i, log := range f.w.bus.events {
 		next[i] = len(log)

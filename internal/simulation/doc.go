@@ -18,5 +18,7 @@
 // # What it does not do
 //
 // There is no Postgres, Kafka or HTTP here, and no view: what is due and which jobs are open is folded by the
-// simulation itself, late on purpose. Every worker has one slot. Snapshots and image commands are left out.
+// simulation itself, late on purpose. Every worker has one slot. Snapshots and image commands are left out. The context
+// of a command does not end while that command leads a batch. A dispatcher is not frozen between reading and publishing
+// without being told to end, since it holds a lock there.
 package simulation

@@ -110,6 +110,7 @@ func (m *member) follow(ctx context.Context, i int, out chan<- *message.Message)
 		}
 		at := p.next
 		acked := deliver(ctx, p.log[at], out)
+		m.w.look()
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -119,7 +120,7 @@ func (m *member) follow(ctx context.Context, i int, out chan<- *message.Message)
 			}
 		case p.owner != m || p.next != at:
 			// It was taken away meanwhile, and what was done is done by another again.
-		case t.dice%8 == 0 && !m.w.quiet && p.log[at] != nil && t.dice%16 == 0:
+		case t.dice%16 == 0 && !m.w.quiet:
 			// The commit and the place are lost: it comes again.
 		default:
 			p.next = at + 1

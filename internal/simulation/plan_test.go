@@ -10,6 +10,7 @@ const (
 	usualMax     = 3*time.Millisecond + 1
 	slowMax      = 4*time.Second + 1
 	lateMax      = 15*time.Second + 1
+	landMax      = 2*time.Second + 1
 	lateOfferMax = 150 * time.Millisecond // less than a dispatcher waits before it begins anew
 	zombieMax    = 20*time.Second + 1
 	patienceMax  = 9 * time.Second
@@ -26,7 +27,7 @@ const (
 	settleAfter = 45 * time.Second
 	lastJump    = 3 * time.Hour
 	restAfter   = 10 * time.Minute
-	lookEvery   = time.Second
+	checkEvery  = time.Second
 )
 
 // plan is what a seed has in store: the processes, the customers, and how often what goes wrong.
@@ -160,11 +161,11 @@ func (w *world) heal() {
 			p.ahead = w.peak + lastJump
 		}
 	})
-	w.look()
+	w.check()
 }
 
-// look ends the run as soon as the world is at rest.
-func (w *world) look() {
+// check ends the run as soon as the world is at rest.
+func (w *world) check() {
 	why := w.rest()
 	switch {
 	case why == "":
@@ -173,6 +174,6 @@ func (w *world) look() {
 		w.fault("the world does not come to rest: " + why)
 		w.finished = true
 	default:
-		w.later(lookEvery, w.look)
+		w.later(checkEvery, w.check)
 	}
 }

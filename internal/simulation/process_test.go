@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"testing/synctest"
 	"time"
 
 	"github.com/pingvas/pingvas/commands"
@@ -60,6 +61,8 @@ type life struct {
 	ledger *commands.Ledger
 	heads  []int64 // what it was told of the heads; nil to be told at once
 	err    error   // with which it ended
+	// requests counts the commands that it was to run.
+	requests int
 	// Of an outbox: the shards that it will begin anew, and where it has left their checkpoints.
 	trouble     map[int]bool
 	checkpoints map[int]int64
@@ -74,7 +77,10 @@ func (l *life) String() string {
 }
 
 // now is the clock of the process.
-func (l *life) now() time.Time { return time.Now().Add(l.p.ahead).UTC().Truncate(time.Microsecond) }
+func (l *life) now() time.Time {
+	l.p.w.look()
+	return time.Now().Add(l.p.ahead).UTC().Truncate(time.Microsecond)
+}
 
 func (w *world) addProcesses() {
 	add := func(r role, n int) {
@@ -139,7 +145,7 @@ func (p *process) boot(l *life) (func(context.Context) error, error) {
 		return w.newSettler(l)
 	case roleSchedule:
 		s, err := cleanup.New(cleanup.Config{
-			Schedule: w.view, Ledger: l.ledger, Every: sweepEvery, Now: l.now, Log: w.log,
+			Schedule: w.view, Ledger: ownLedger{l.ledger, l}, Every: sweepEvery, Now: l.now, Log: w.log,
 		})
 		if err != nil {
 			return nil, err
@@ -181,7 +187,7 @@ func (p *process) boot(l *life) (func(context.Context) error, error) {
 }
 
 func (w *world) newSettler(l *life) (func(context.Context) error, error) {
-	s, err := settle.New(settle.Config{Ledger: w.bugs.settle(l.ledger, w), Now: l.now})
+	s, err := settle.New(settle.Config{Ledger: w.bugs.settle(ownLedger{l.ledger, l}, w), Now: l.now})
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +232,9 @@ func (p *process) crash() {
 	}
 	w.calls = rest
 	w.mu.Unlock()
-	// In the order of their names: each of them may draw.
+	w.bus.left(l)
+	w.restart(p)
+	// In the order of their names, and one after the other: each of them may draw and have an effect.
 	for _, c := range sorted(ended) {
 		t := turn{fate: gone}
 		if c.class >= writing && c.seen && w.rng.IntN(2) == 0 {
@@ -234,11 +242,10 @@ func (p *process) crash() {
 		}
 		w.trace.call(time.Now(), c, t.fate)
 		c.turn <- t
+		synctest.Wait()
 	}
 	l.cancel()
 	close(l.broken)
-	w.bus.left(l)
-	w.restart(p)
 }
 
 // restart starts the process again a little later.

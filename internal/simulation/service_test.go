@@ -9,7 +9,6 @@ import (
 	"image/png"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,15 +36,15 @@ func (w *world) ask(
 	t := w.enter(ctx, &call{by: by, kind: kind, key: key, class: writing, serve: true})
 	start := func() (chan reply, func()) {
 		answer := make(chan reply, 1)
-		w.requests++
-		name := by.String() + "#" + strconv.Itoa(w.requests)
-		served, cancel := context.WithCancel(context.WithValue(t.api.ctx, callerKey{}, name))
+		connected, hangUp := context.WithCancel(t.api.ctx)
+		served, cancel := w.served(connected, t.api)
 		go func() {
+			defer hangUp()
 			defer cancel()
 			value, err := do(served, t.api)
 			answer <- reply{value, err}
 		}()
-		return answer, func() { w.hangUp(name, cancel) }
+		return answer, hangUp
 	}
 	switch {
 	case t.fate == lost, t.fate == gone, t.api == nil:
@@ -68,17 +67,6 @@ func (w *world) ask(
 		return nil, ctx.Err()
 	case <-t.api.broken:
 		return nil, errFault
-	}
-}
-
-// hangUp tells an API process that nobody waits for the answer any more. It is not told while the request leads a batch
-// of commands: whether it would then lead once more or withdraw is for Go to choose.
-func (w *world) hangUp(name string, cancel func()) {
-	w.mu.Lock()
-	leads := slices.ContainsFunc(w.calls, func(c *call) bool { return c.whose == name })
-	w.mu.Unlock()
-	if !leads {
-		cancel()
 	}
 }
 

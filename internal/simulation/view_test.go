@@ -199,13 +199,13 @@ type jobsPort struct {
 
 // OpenJobs implements dispatch.Jobs.
 func (p jobsPort) OpenJobs(ctx context.Context) ([]dispatch.Job, []int64, error) {
-	p.l.heads = nil
 	t := p.w.enter(ctx, &call{by: p.l, kind: "open jobs", class: reading})
 	var jobs []dispatch.Job
 	var positions []int64
 	err := p.w.apply(t, func() error {
 		v := p.w.view
 		// The positions are asked for before the jobs, which may be newer.
+		p.l.heads = nil
 		positions = slices.Clone(v.pos)
 		v.catchUp()
 		for _, j := range slices.SortedFunc(maps.Values(v.jobs), func(a, b *running) int {

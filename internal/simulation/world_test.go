@@ -65,10 +65,11 @@ type call struct {
 	serve bool   // needs an API process
 	whose string // request is served
 
-	turn  chan turn
-	seen  bool
-	due   time.Time
-	lands bool // it happens, if the caller stops waiting
+	turn chan turn
+	seen bool
+	due  time.Time
+	// lands is how long after the caller has stopped waiting it happens nevertheless; 0 for not at all.
+	lands time.Duration
 }
 
 // world is one run of one seed.
@@ -100,7 +101,6 @@ type world struct {
 	started   time.Time
 	finished  bool
 	ids       int
-	requests  int
 	turns     int
 	wrong     []string
 }
@@ -142,6 +142,13 @@ func (w *world) enter(ctx context.Context, c *call) turn {
 	}
 }
 
+// look makes what the scheduler has done visible to a goroutine that a timer woke, in terms of the memory model: there
+// is no other order between the two, though they never run at the same time.
+func (w *world) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+}
+
 // withdraw takes back a call whose caller has stopped waiting.
 func (w *world) withdraw(c *call) turn {
 	w.mu.Lock()
@@ -152,14 +159,11 @@ func (w *world) withdraw(c *call) turn {
 	default:
 	}
 	w.calls = slices.DeleteFunc(w.calls, func(other *call) bool { return other == c })
-	if c.lands {
-		return turn{fate: late, delay: landing}
+	if c.lands > 0 {
+		return turn{fate: late, delay: c.lands}
 	}
 	return turn{fate: lost}
 }
-
-// landing is when something happens whose caller has stopped waiting for it.
-const landing = 700*time.Millisecond + 7
 
 // apply lets an effect happen as its turn says, and returns the error that the caller gets.
 func (w *world) apply(t turn, effect func() error) error {
@@ -201,6 +205,7 @@ func (w *world) run() {
 		if len(w.agenda) > 0 && (c == nil || w.agenda[0].at.Before(at)) {
 			at = w.agenda[0].at
 		}
+		w.look()
 		timer.Reset(at.Sub(now))
 		select {
 		case <-timer.C:
@@ -276,7 +281,9 @@ func (w *world) admit(now time.Time) {
 			continue
 		}
 		c.due = now.Add(w.latency())
-		c.lands = c.class >= writing && w.chance(w.plan.late)
+		if c.class >= writing && w.chance(w.plan.late) {
+			c.lands = time.Duration(1 + w.rng.Int64N(int64(landMax)))
+		}
 	}
 }
 
@@ -318,6 +325,7 @@ func (w *world) grant(c *call) {
 	w.mu.Unlock()
 	w.turns++
 	w.trace.call(time.Now(), c, t.fate)
+	w.look()
 	c.turn <- t
 }
 
