@@ -10,6 +10,7 @@ ITERATIONS ?= 1s
 ROUND      ?= 1s
 EVENTS     ?= 1000000
 KILLS      ?= 300
+SEEDS      ?= 100000
 SEED       ?= 0
 
 .PHONY: help
@@ -63,6 +64,10 @@ race: ## run the Go tests under the race detector
 .PHONY: crash
 crash: ## kill and pause every process at random under load, KILLS times, and check that nothing is lost
 	$(GO) test -count=1 -v -timeout 28m ./internal/crash -kills $(KILLS) -seed $(SEED) -lease 12s
+
+.PHONY: simulate
+simulate: ## break everything around the write path in virtual time: SEEDS=100000, or one again: SEED=4711
+	$(GO) test ./internal/simulation -count=1 -timeout 0 -run TestSeeds -seeds=$(SEEDS) -seed=$(SEED) $(if $(filter-out 0,$(SEED)),-v)
 
 .PHONY: e2e
 e2e: build ## use the page of an instance of its own in headless Chromium, with screenshots in bin/e2e

@@ -68,8 +68,9 @@ var allowed = map[string][]string{
 		"workers/*", "queries", "api", "web", "adapters/*",
 	},
 
-	"internal/crash":  {},
-	"internal/pgtest": {"adapters/pgserver"},
+	"internal/crash":      {},
+	"internal/pgtest":     {"adapters/pgserver"},
+	"internal/simulation": {},
 }
 
 // pure lists what domain code may import of the standard library: nothing that tells time, draws, does I/O or codes.

@@ -23,8 +23,8 @@ const (
 	publishBatch = 500  // messages of one publish
 	// pollEvery is how often the ledger is looked at without being told of new events by the feed.
 	pollEvery = 100 * time.Millisecond
-	// refreshEvery is how often all open jobs are offered again: it mends what a dispatcher said that was behind this
-	// one and ended.
+	// refreshEvery is how often the topics are brought in line with the open jobs again. It mends what another dispatcher
+	// said that was behind this one and ended: an offer that it withdrew as well as one that nobody would withdraw.
 	refreshEvery = time.Minute
 	retryFirst   = 200 * time.Millisecond
 	retryMax     = 10 * time.Second
@@ -118,9 +118,7 @@ func (d *Dispatcher) once(ctx context.Context) error {
 	}
 	var loops sync.WaitGroup
 	defer loops.Wait()
-	for _, s := range d.shards {
-		loops.Go(func() { cancel(d.refresh(ctx, s)) })
-	}
+	loops.Go(func() { cancel(d.refresh(ctx)) })
 	if d.cfg.Feed != nil {
 		loops.Go(func() { d.follow(ctx, cancel) })
 	}
@@ -255,15 +253,28 @@ func (d *Dispatcher) apply(s *shard, batch []eventstore.Envelope) error {
 	return nil
 }
 
-// refresh offers the open jobs of a shard again from time to time.
-func (d *Dispatcher) refresh(ctx context.Context, s *shard) error {
+// refresh reads the topics from time to time, withdraws what is offered and not open, and offers again what is open.
+// What another dispatcher has offered that is ahead of this one is withdrawn, too, until this one gets there.
+func (d *Dispatcher) refresh(ctx context.Context) error {
 	for workers.Pause(ctx, refreshEvery) {
-		s.mu.Lock()
-		err := d.publish(offers(s.state.Open()))
-		s.mu.Unlock()
+		shown, err := readOffers(ctx, d.cfg.Offers, d.topics)
 		if err != nil {
+			return fmt.Errorf("read the offers: %w", err)
+		}
+		if err := d.mend(shown); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mend holds all shards, so that nothing is said of a job that is older than what was said of it before.
+func (d *Dispatcher) mend(shown *shown) error {
+	var open []generation.Offer
+	for _, s := range d.shards {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		open = append(open, s.state.Open()...)
+	}
+	return d.publish(append(shown.withdraw(open), offers(open)...))
 }

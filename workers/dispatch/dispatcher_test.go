@@ -260,6 +260,32 @@ func TestLostOffersAreMadeAgainAfterAWhile(t *testing.T) {
 	})
 }
 
+// A dispatcher may be frozen before it says what it knows, and end after it has said so, long after another has taken
+// over and the job has ended.
+func TestAnOfferThatCameLateIsWithdrawnAfterAWhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		defer w.run(t, nil)()
+		w.add(t, requested("g1", "gpu"), requested("g2", "gpu"))
+		w.show()
+		time.Sleep(time.Second)
+		var late *message.Message
+		w.mu.Lock()
+		for _, keys := range w.topics {
+			late = keys["g1"]
+		}
+		w.mu.Unlock()
+		w.add(t, generation.Cancelled{Generation: "g1"})
+		w.show()
+		time.Sleep(time.Second)
+		require.Equal(t, map[string]int{"g2": 1}, w.offered(t))
+		require.NoError(t, w.Publish(generation.OfferTopic("gpu", domain.TierPro), late))
+		time.Sleep(time.Minute)
+		require.Equal(t, map[string]int{"g2": 1}, w.offered(t))
+	})
+}
+
 func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	_, err := dispatch.New(dispatch.Config{})

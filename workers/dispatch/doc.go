@@ -13,7 +13,8 @@
 // # Guarantees
 //
 //   - When the ledger is at rest the topics hold exactly the open jobs, however the dispatcher was stopped and started.
-//   - Losing the topics loses nothing: all open jobs are offered again at every start, and from time to time.
+//   - Losing the topics loses nothing: they are brought in line with the open jobs at every start, and from time to
+//     time. That mends also what a dispatcher says that was frozen and wakes up after others have gone on.
 //
 // # What it does not do
 //

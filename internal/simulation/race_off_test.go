@@ -1,0 +1,6 @@
+//go:build !race
+
+package simulation
+
+// seedsUsual is how many seeds run by default.
+const seedsUsual = 10_000
