@@ -65,6 +65,24 @@ func (s brokenStore) Append(ctx context.Context, batches []eventstore.Batch) ([]
 	return out, nil
 }
 
+// vain is a store that hides what others have appended, so that a process takes old states for true.
+type vain struct{ eventstore.Store }
+
+// Append implements eventstore.Store.
+func (s vain) Append(ctx context.Context, batches []eventstore.Batch) ([]eventstore.Appended, error) {
+	heads, err := s.Heads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	batches = slices.Clone(batches)
+	for i, b := range batches {
+		if b.Known != nil {
+			batches[i].Known = &heads[b.Shard]
+		}
+	}
+	return s.Store.Append(ctx, batches)
+}
+
 func inAppend(broken appendFunc) bugs {
 	return bugs{inStore: func(s eventstore.Store) eventstore.Store { return brokenStore{s, broken} }}
 }
@@ -229,7 +247,10 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		"a repeated command is done again":       {inAppend(again), "two answers"},
 		"the version of a stream is not checked": {inAppend(careless), ""},
 		"what was acknowledged is lost":          {inAppend(lossy), ""},
-		"a unit is recorded in pieces":           {inAppend(inPieces), ""},
+		"a process thinks that it knows the head": {
+			bugs{inStore: func(s eventstore.Store) eventstore.Store { return vain{s} }}, "",
+		},
+		"a unit is recorded in pieces": {inAppend(inPieces), ""},
 		"the fence of a result is ignored": {
 			bugs{inSettle: func(l settle.Ledger, w *world) settle.Ledger { return fenceless{l, w} }},
 			"of another attempt",
