@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/pingvas/pingvas/eventstore"
 )
@@ -20,13 +21,48 @@ func (a *appender) appendAll() {
 		a.mu.Lock()
 		batches := a.seal(b)
 		a.mu.Unlock()
+		start := time.Now()
 		out, err := a.append(batches)
+		took := time.Since(start)
+		learnt := a.decode(out)
 		a.mu.Lock()
-		snapshots := a.finish(b, out, err)
+		snapshots := a.finish(b, out, err, learnt)
+		yield := a.contest(out)
+		line := lineUp(b)
 		a.mu.Unlock()
 		close(b.done)
 		a.ledger.save(snapshots)
+		line.rejoined.Wait()
+		if yield {
+			time.Sleep(min(took, yieldMax))
+		}
 	}
+}
+
+const (
+	// contestedAppends is for how many appends after one that mostly came too late the accounts count as contested.
+	contestedAppends = 16
+	// yieldMax bounds how long an appender waits then before it begins another batch.
+	yieldMax = 5 * time.Millisecond
+)
+
+// contest reports whether to wait after an append: it was in time, and lately most were not, because others append to
+// the same accounts. Without a break they would now always be too late. The lock is held.
+func (a *appender) contest(out []eventstore.Appended) (yield bool) {
+	late, all := 0, 0
+	for _, o := range out {
+		for _, r := range o.Results {
+			if all++; r.Status == eventstore.StatusConflict {
+				late++
+			}
+		}
+	}
+	if 2*late > all {
+		a.contested = contestedAppends
+		return false
+	}
+	a.contested = max(0, a.contested-1)
+	return a.contested > 0
 }
 
 // take closes the open batch and opens the next one. It returns nil if there is nothing to append.
@@ -62,9 +98,7 @@ func (a *appender) seal(b *batch) []eventstore.Batch {
 		}
 		u.sent, u.batch, u.index = true, i, len(out[i].Units)
 		out[i].Units = append(out[i].Units, sealed)
-		if !u.trusted() {
-			out[i].Known = nil
-		}
+		out[i].Check = out[i].Check || !u.trusted()
 	}
 	return out
 }
@@ -105,33 +139,43 @@ func panicked(r any) error { return fmt.Errorf("panic in a command: %v\n%s", r, 
 
 // finish answers the commands of a batch, or has them tried again on newer states. It returns the snapshots of what was
 // recorded. The lock is held.
-func (a *appender) finish(b *batch, out []eventstore.Appended, err error) []*snapshot {
-	for _, u := range b.units {
-		if !u.sent {
-			continue
-		}
-		if err != nil {
-			u.shard.known = false
-		} else if u.index == 0 {
-			u.shard.appended(out[u.batch].Before, out[u.batch].After)
-		}
-	}
-	var snapshots []*snapshot
+func (a *appender) finish(
+	b *batch, out []eventstore.Appended, err error, learnt [][]news,
+) (snapshots []*snapshot) {
+	sound := make([]bool, len(out))
 	for _, u := range b.units {
 		switch {
 		case !u.sent:
-			a.undo(u)
+		case err != nil:
+			u.shard.known = false
+		case u.index == 0:
+			sound[u.batch] = u.shard.appended(out[u.batch])
+		}
+	}
+	for _, u := range b.units {
+		switch {
+		case !u.sent:
+			a.undo(u, true)
 			u.repeat(0)
 		case err != nil:
-			a.undo(u)
+			a.undo(u, false)
 			u.failed(err)
 		case out[u.batch].Results[u.index].Status != eventstore.StatusAppended:
-			a.undo(u)
+			a.undo(u, sound[u.batch])
 			u.repeat(out[u.batch].Results[u.index].Status)
 		default:
 			u.appended(out[u.batch].Results[u.index].First)
 			snapshots = append(snapshots, a.keep(b, u)...)
 		}
+	}
+	for i, all := range learnt {
+		for _, n := range all {
+			if sound[i] {
+				a.learn(n)
+			}
+		}
+	}
+	for _, u := range b.units {
 		a.part(b, u)
 	}
 	return snapshots
@@ -153,19 +197,32 @@ func (a *appender) keep(b *batch, u *unit) (snapshots []*snapshot) {
 		}
 	}
 	if a.blocked[u.account] == b {
-		a.undo(u)
+		a.undo(u, false)
 	}
 	return snapshots
 }
 
-// undo forgets what the unit was decided on, and with it what was decided on top of it.
-func (a *appender) undo(u *unit) {
-	for _, s := range u.uses {
-		a.states.bury(s.entry)
-	}
+// undo forgets what the commands of the unit did to their states, and with it what was decided on top of that. Where
+// sound is false, the states before may have been old already: then they are loaded anew.
+func (a *appender) undo(u *unit, sound bool) {
+	a.rewind(u, sound)
 	if later := a.open.byOwner[u.account]; later != nil {
-		later.void = true
-		a.blocked[u.account] = a.open
+		a.void(later)
+	}
+}
+
+// void has the commands of a unit of the open batch decided anew, and no others of the account until the batch is done.
+func (a *appender) void(u *unit) {
+	a.rewind(u, true)
+	u.void = true
+	a.blocked[u.account] = a.open
+}
+
+func (a *appender) rewind(u *unit, sound bool) {
+	for _, s := range u.uses {
+		if trusted := sound && s.asOf == u.shard.epoch; !trusted || !s.back() {
+			a.states.bury(s.entry)
+		}
 	}
 }
 

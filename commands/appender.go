@@ -40,7 +40,9 @@ type appender struct {
 	states  *states
 	open    *batch // takes commands
 	running bool   // batches are being appended
-	queued  int    // commands that wait for others before they can join
+	// contested is positive while most units come too late, see contest.
+	contested int
+	queued    int // commands that wait for others before they can join
 	// blocked are accounts whose states hold what will not be appended, until their batch is done.
 	blocked map[domain.AccountID]*batch
 	now     chan struct{} // is closed
@@ -80,6 +82,7 @@ func (a *appender) shard(id int) *shard {
 
 // run runs a command with others and returns its answer. It returns ctx's error only for a command that was not run.
 func (a *appender) run(ctx context.Context, c *command) answer {
+	defer c.giveOn()
 	for c.tries < triesMax {
 		if a.try(ctx, c) {
 			return c.answer
@@ -108,6 +111,7 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 		a.states.release(held)
 	}
 	a.mu.Unlock()
+	c.giveOn()
 
 	switch next {
 	case answered:
@@ -117,6 +121,7 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 		<-c.batch.done // what has joined is run, whatever becomes of its caller
 		if c.again {
 			c.tries++
+			c.waitTurn()
 		}
 		return !c.again
 	default:
@@ -135,6 +140,9 @@ func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 		for _, e := range fresh {
 			if e.err = err; err != nil {
 				a.states.bury(e)
+			}
+			if !e.own {
+				e.asOf = 0
 			}
 			e.loaded = true
 			close(e.ready)

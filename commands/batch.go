@@ -57,6 +57,26 @@ type used struct {
 	*entry
 	version int64 // before the first of them
 	written bool
+	// before is the state before the first of them, kept only while others append to the shard; turn says which.
+	before folded
+	turn   int
+}
+
+// keptWeight is the largest state of which a copy is kept, in bytes.
+const keptWeight = 256 << 10
+
+// back puts the state back to what it was, if that is kept and nobody has done so before. It returns false for a state
+// that is lost.
+func (s used) back() bool {
+	if s.turn != s.entry.turn {
+		return true
+	}
+	if s.before == nil {
+		return false
+	}
+	s.state = s.before
+	s.entry.turn++
+	return true
 }
 
 // add decides a command on what the commands before it have left. It returns false if the account can take no others
@@ -83,7 +103,11 @@ func (u *unit) use(e *entry) {
 			return
 		}
 	}
-	u.uses = append(u.uses, used{entry: e, version: e.state.at().Version})
+	s := used{entry: e, version: e.state.at().Version, turn: e.turn}
+	if u.shard.shared > 0 && e.state.weight() <= keptWeight {
+		s.before = e.state.clone()
+	}
+	u.uses = append(u.uses, s)
 }
 
 // seal returns the unit as it is appended, and its size in bytes. It is void if a command has no bytes.

@@ -34,6 +34,11 @@ type command struct {
 	broken   error           // why there are no bytes
 	answer   answer          // true once the batch is done
 	again    bool            // what it was decided on was not appended
+
+	// What is set while the command waits to be tried again, see again.
+	turn chan struct{}
+	line *again
+	next int
 }
 
 // snapshot is an account as a command has left it.

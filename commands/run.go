@@ -9,7 +9,7 @@ import (
 
 // triesMax is how often a command is decided anew because another process was faster, before its caller is told to
 // come back.
-const triesMax = 16
+const triesMax = 64
 
 // useCase is one use case with its input. decide may run several times; it must get everything from work.
 type useCase[R any] struct {

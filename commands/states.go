@@ -36,6 +36,7 @@ type entry struct {
 	loaded bool
 	err    error
 	dead   bool // not to be used any more: it was not loaded, or holds what was not appended
+	turn   int  // how often the state was put back
 	// weighs is what the entry counts among those that are idle.
 	weighs int
 }
@@ -43,21 +44,33 @@ type entry struct {
 // shard is what an appender knows of a shard.
 //
 // While all that was ever appended came from here, every state kept is true, and the store need not look for newer
-// versions: it is enough that the head is still the one that is known. When somebody else has appended, any state may
-// be old. That begins a new epoch, in which states have to be looked at by the store once before they count as true.
+// versions: it is enough that the head is still the one that is known. What somebody else appends the store tells, and
+// it is folded into the states. Where it cannot tell, any state may be old: that begins a new epoch, in which states
+// have to be looked at by the store once before they count as true.
 type shard struct {
 	id    int
 	head  eventstore.Head
 	known bool
 	epoch uint64
+	// shared is positive while others append to the shard, too: how many appends without them end that.
+	shared int
 }
 
-// appended notes the heads around an append.
-func (s *shard) appended(before, after eventstore.Head) {
-	if !s.known || before != s.head {
+// sharedAppends is how many appends of our own alone mean that we are alone.
+const sharedAppends = 64
+
+// appended notes the heads around an append. It returns false if what others appended before it is not known.
+func (s *shard) appended(a eventstore.Appended) (sound bool) {
+	moved := !s.known || a.Before != s.head
+	sound = !moved || s.known && len(a.Missed) > 0 && s.head.Pos+int64(len(a.Missed)) == a.Before.Pos
+	if !sound {
 		s.epoch++
 	}
-	s.head, s.known = after, true
+	if s.shared = max(0, s.shared-1); moved && s.known {
+		s.shared = sharedAppends
+	}
+	s.head, s.known = a.After, true
+	return sound
 }
 
 func (s *shard) knownHead() *eventstore.Head {
@@ -127,8 +140,22 @@ func (s *states) release(held []*entry) {
 
 // bury makes the next command load the stream anew.
 func (s *states) bury(e *entry) {
-	if !e.dead {
-		e.dead = true
-		delete(s.busy, e.use)
+	if e.dead {
+		return
 	}
+	e.dead = true
+	if s.busy[e.use] == e {
+		delete(s.busy, e.use)
+	} else {
+		s.idle.Remove(e.use)
+	}
+}
+
+// find returns the entry of a stream if there is one.
+func (s *states) find(u use) *entry {
+	if e := s.busy[u]; e != nil {
+		return e
+	}
+	e, _ := s.idle.Peek(u)
+	return e
 }

@@ -21,6 +21,8 @@ type folded interface {
 	fold(version int64, e domain.Event)
 	// weight estimates the bytes that the state takes.
 	weight() int
+	// clone returns a copy that stays as it is.
+	clone() folded
 }
 
 // stream is a folded stream with the decider of its kind.
@@ -31,6 +33,7 @@ type stream[S, C any] struct {
 	state   S
 	decider domain.Decider[S, C]
 	size    func(S) int // an estimate in bytes
+	copied  func(S) S
 }
 
 type (
@@ -42,18 +45,21 @@ type (
 func newStream(name string) folded {
 	switch kind, _, _ := strings.Cut(name, "-"); kind {
 	case "account":
-		return empty(name, account.Decider(), accountSize)
+		return empty(name, account.Decider(), accountSize, (*account.State).Clone)
 	case "generation":
-		return empty(name, generation.Decider(), generationSize)
+		return empty(name, generation.Decider(), generationSize, same[generation.State])
 	case "image":
-		return empty(name, image.Decider(), imageSize)
+		return empty(name, image.Decider(), imageSize, same[image.State])
 	}
 	panic("commands: no aggregate has the stream " + name)
 }
 
-func empty[S, C any](name string, d domain.Decider[S, C], size func(S) int) *stream[S, C] {
-	return &stream[S, C]{name: name, state: d.Initial(), decider: d, size: size}
+func empty[S, C any](name string, d domain.Decider[S, C], size func(S) int, copied func(S) S) *stream[S, C] {
+	return &stream[S, C]{name: name, state: d.Initial(), decider: d, size: size, copied: copied}
 }
+
+// same is how a state is copied of which events replace parts and change none.
+func same[S any](s S) S { return s }
 
 // What a state takes in memory, measured with room to spare: the state itself and each thing in it.
 const (
@@ -71,6 +77,12 @@ func generationSize(s generation.State) int {
 func imageSize(s image.State) int { return stateBytes + thingBytes*len(s.Tags) }
 
 func (s *stream[S, C]) weight() int { return s.size(s.state) }
+
+func (s *stream[S, C]) clone() folded {
+	c := *s
+	c.state = s.copied(s.state)
+	return &c
+}
 
 func (s *stream[S, C]) at() eventstore.StreamVersion {
 	return eventstore.StreamVersion{Stream: s.name, Version: s.version}
@@ -108,11 +120,6 @@ func (l *Ledger) load(ctx context.Context, c *command, fresh []*entry) (err erro
 	}
 	if err := l.read(ctx, c.shardID, byName); err != nil {
 		return fmt.Errorf("load %d streams: %w", len(byName), err)
-	}
-	for _, e := range byName {
-		if !e.own {
-			e.asOf = 0
-		}
 	}
 	return nil
 }

@@ -43,6 +43,12 @@ func (c *Codec) Prepare(ctx context.Context, account domain.AccountID) error {
 	return nil
 }
 
+// Seals reports whether events of a type may hold personal data, so that decoding one needs the account's data key.
+func (c *Codec) Seals(eventType string) bool {
+	t := c.types[eventType]
+	return t != nil && len(t.sealed) > 0
+}
+
 // Encode returns the JSON of an event of the account, with personal data sealed.
 func (c *Codec) Encode(ctx context.Context, account domain.AccountID, e domain.Event) ([]byte, error) {
 	t := c.types[e.EventName()]

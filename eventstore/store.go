@@ -13,6 +13,7 @@ const (
 	EventBytesMax = 1 << 19 // data and metadata of one event; with its headers it fits into a Kafka message
 	ReadMax       = 5000    // events of one read
 	KeyBytesMax   = 255     // an idempotency key
+	MissedMax     = 1000    // events that a caller is told it has missed in a shard
 )
 
 // Store is the record. All implementations pass storetest.Run. Methods are safe for concurrent use.
@@ -72,6 +73,8 @@ type Batch struct {
 	// Known is a head up to which the caller knows every stream of the units, or nil. While it still is the shard's
 	// head no stream can have moved on, so a store need not look: it is a matter of speed only.
 	Known *Head
+	// Check has the store look at every stream all the same: the caller knows some of them less far.
+	Check bool
 	Units []Unit
 }
 
@@ -80,6 +83,9 @@ type Appended struct {
 	Results []Result // one for each unit, in order
 	// Before and After are the heads of the shard around the batch.
 	Before, After Head
+	// Missed is all that was appended between Known and Before, in order, without hashes and times. It is nil if nothing
+	// was, if Known is nil or not in this shard's past, or if there are more than MissedMax.
+	Missed []Envelope
 }
 
 // Unit is what one account does at once: recorded whole or not at all.

@@ -20,7 +20,7 @@ func (s *State) age(at time.Time) ([]domain.Event, *State) {
 			return events, aged
 		}
 		if aged == s {
-			aged = s.clone()
+			aged = s.Clone()
 		}
 		events = append(events, event)
 		aged = Evolve(aged, event)

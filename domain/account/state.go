@@ -162,7 +162,8 @@ func (s *State) draw(amount domain.Credits, u Use, at time.Time) []Slice {
 	return parts
 }
 
-func (s *State) clone() *State {
+// Clone returns a copy that shares nothing which changes.
+func (s *State) Clone() *State {
 	c := *s
 	c.grants = slices.Clone(s.grants)
 	c.byID = make(map[domain.GrantID]*Grant, len(s.byID))

@@ -100,7 +100,8 @@ func (s *shard) append(b eventstore.Batch, now time.Time) eventstore.Appended {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := eventstore.Appended{Before: s.head(), Results: make([]eventstore.Result, len(b.Units))}
-	known := b.Known != nil && *b.Known == out.Before && !slices.ContainsFunc(b.Units, s.repeats)
+	out.Missed = s.missed(b.Known)
+	known := b.Known != nil && !b.Check && *b.Known == out.Before && !slices.ContainsFunc(b.Units, s.repeats)
 	for i, u := range b.Units {
 		if out.Results[i].Status = eventstore.StatusAppended; !known {
 			out.Results[i].Status = s.status(u)
@@ -133,6 +134,23 @@ func checkJSON(batches []eventstore.Batch) error {
 
 // isJSON is stricter than json.Valid, which lets bytes that are not UTF-8 pass.
 func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
+
+// missed returns what was appended since a head.
+func (s *shard) missed(known *eventstore.Head) []eventstore.Envelope {
+	if known == nil || known.Pos >= int64(len(s.events)) || int64(len(s.events))-known.Pos > eventstore.MissedMax {
+		return nil
+	}
+	if known.Pos > 0 && s.events[known.Pos-1].Chain != known.Chain {
+		return nil
+	}
+	out := make([]eventstore.Envelope, 0, int64(len(s.events))-known.Pos)
+	for _, e := range s.events[known.Pos:] {
+		e = clone(e)
+		e.RecordedAt, e.Leaf, e.Chain = time.Time{}, eventstore.Hash{}, eventstore.Hash{}
+		out = append(out, e)
+	}
+	return out
+}
 
 // repeats reports whether the unit has a key or a version that was recorded before.
 func (s *shard) repeats(u eventstore.Unit) bool {

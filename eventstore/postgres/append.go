@@ -10,9 +10,10 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-const appendSQL = `SELECT first_pos, first_chain, last_pos, last_chain, statuses
+const appendSQL = `SELECT first_pos, first_chain, last_pos, last_chain, statuses,
+	m_batch, m_pos, m_stream, m_version, m_type, m_data, m_metadata
 FROM ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-	$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)`
+	$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)`
 
 // SQLSTATEs that an append can meet.
 const (
@@ -76,13 +77,15 @@ func (s *Store) append(ctx context.Context, batches []eventstore.Batch, order []
 	var firstPos, lastPos []int64
 	var firstChain, lastChain [][]byte
 	var statuses []int16
+	var m missed
 	err := s.pool.QueryRow(ctx, appendSQL,
-		c.shard, c.known, c.knownChain, c.last, c.lastChain, c.units,
+		c.shard, c.known, c.knownChain, c.check, c.last, c.lastChain, c.units, eventstore.MissedMax,
 		c.unit, c.batch, c.pos, c.streamID, c.stream, c.version, c.begins, c.kind, c.data, c.metadata, c.leaf, c.chain,
 		c.keyID, c.key, c.requestHash, c.outcome,
 		c.readUnit, c.readBatch, c.readStreamID, c.readVersion,
 		c.refusedUnit, c.refusedBatch, c.refusedAccount, c.refusedKeyID, c.refusedKey, c.refusedHash, c.refusedBody,
-	).Scan(&firstPos, &firstChain, &lastPos, &lastChain, &statuses)
+	).Scan(&firstPos, &firstChain, &lastPos, &lastChain, &statuses,
+		&m.batch, &m.pos, &m.stream, &m.version, &m.kind, &m.data, &m.metadata)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func (s *Store) append(ctx context.Context, batches []eventstore.Batch, order []
 		before := eventstore.Head{Pos: firstPos[n], Chain: eventstore.Hash(firstChain[n])}
 		out[i] = eventstore.Appended{
 			Before: before, After: eventstore.Head{Pos: lastPos[n], Chain: eventstore.Hash(lastChain[n])},
-			Results: results(batches[i].Units, statuses, before.Pos),
+			Results: results(batches[i].Units, statuses, before.Pos), Missed: m.of(n+1, batches[i].Shard),
 		}
 		statuses = statuses[len(batches[i].Units):]
 	}
@@ -111,6 +114,28 @@ func results(units []eventstore.Unit, statuses []int16, head int64) []eventstore
 			out[i].First++
 		}
 		head += int64(len(u.Events))
+	}
+	return out
+}
+
+// missed are the arrays of what others have appended meanwhile.
+type missed struct {
+	batch          []int32
+	pos, version   []int64
+	stream, kind   []string
+	data, metadata [][]byte
+}
+
+// of returns the events of one batch, which counts from 1.
+func (m *missed) of(batch, shard int) []eventstore.Envelope {
+	var out []eventstore.Envelope
+	for i, b := range m.batch {
+		if int(b) == batch {
+			out = append(out, eventstore.Envelope{
+				Shard: shard, Pos: m.pos[i], Stream: m.stream[i], Version: m.version[i], Type: m.kind[i],
+				Data: m.data[i], Metadata: m.metadata[i],
+			})
+		}
 	}
 	return out
 }

@@ -33,6 +33,7 @@ type columns struct {
 	shard      []int16
 	known      []int64
 	knownChain [][]byte // nil where the head is not known
+	check      []bool
 	last       []int64
 	lastChain  [][]byte
 
@@ -118,6 +119,7 @@ func (c *columns) add(b eventstore.Batch) {
 		c.knownChain = append(c.knownChain, nil)
 	}
 	c.known = append(c.known, head.Pos)
+	c.check = append(c.check, b.Check)
 	begun := make(map[string]bool, len(b.Units))
 	for _, u := range b.Units {
 		c.units++

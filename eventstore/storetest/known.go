@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,6 +53,37 @@ func testOldHead(t *testing.T, s *suite) {
 	require.Equal(t, now, got.Before)
 	require.Equal(t, headOf(t, s), got.After)
 	ReadAll(t, s.store, s.shard)
+}
+
+// Who knows an old head is told what it has missed, and who asks for it has every stream looked at.
+func testMissed(t *testing.T, s *suite) {
+	first := known(t, s, eventstore.Head{}, Unit(s.a, 1, 1))
+	require.Empty(t, first.Missed)
+	second := known(t, s, first.After, Unit(s.b, 1, 2), WithKey(Unit(s.a, 2, 1), "k"))
+	require.Empty(t, second.Missed)
+	want := func(from int) []eventstore.Envelope {
+		all := ReadAll(t, s.store, s.shard)[from:]
+		for i := range all {
+			all[i].RecordedAt, all[i].Leaf, all[i].Chain = time.Time{}, eventstore.Hash{}, eventstore.Hash{}
+		}
+		return all
+	}
+	require.Equal(t, want(1), known(t, s, first.After, Unit(s.c, 1, 1)).Missed)
+	require.Equal(t, want(0)[:5], known(t, s, eventstore.Head{}, Unit(s.c, 1, 1)).Missed)
+	require.Empty(t, known(t, s, eventstore.Head{Pos: 2, Chain: first.After.Chain}, Unit(s.c, 1, 1)).Missed,
+		"of another past")
+	require.Empty(t, known(t, s, eventstore.Head{Pos: 99}, Unit(s.c, 1, 1)).Missed)
+
+	head := headOf(t, s)
+	out, err := s.store.Append(t.Context(), []eventstore.Batch{
+		{Shard: s.shard, Known: &head, Check: true, Units: []eventstore.Unit{Unit(s.a, 2, 1), Unit(s.b, 3, 1)}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []eventstore.Result{conflict(), appended(head.Pos + 1)}, out[0].Results)
+	mustAppend(t, s.store, s.shard, Unit(s.a, 3, eventstore.MissedMax-1))
+	require.Len(t, known(t, s, head, Unit(s.c, 1, 1)).Missed, eventstore.MissedMax)
+	mustAppend(t, s.store, s.shard, Unit(s.b, 4, 1))
+	require.Empty(t, known(t, s, head, Unit(s.c, 1, 1)).Missed, "too much")
 }
 
 // A key is found whatever the caller knows, in all four combinations of outcomes with events and without.

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(testing.TB) eventstore.Store) {
 		"concurrent writers leave no holes":     testConcurrentWriters,
 		"a head that the caller knows":          testKnownHead,
 		"a head that is old":                    testOldHead,
+		"what a caller has missed":              testMissed,
 		"keys on a known head":                  testKeysOnKnownHead,
 		"several shards in one call":            testSeveralShards,
 		"racing for one version":                testRaceForVersion,

@@ -64,6 +64,7 @@ func run(t *testing.T, seed uint64, broken bugs, text bool) outcome {
 		w.prepare()
 		w.run()
 		w.close()
+		time.Sleep(time.Second) // an appender may still be giving way to others
 		o := newOracle()
 		w.judge(o)
 		out = outcome{append(w.wrong, o.wrong...), w.trace.hash, w.trace.lines, time.Since(w.started), w.turns}

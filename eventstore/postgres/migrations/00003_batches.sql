@@ -48,7 +48,8 @@ DROP FUNCTION ledger.append(smallint, integer, integer[], text[], bigint[], bool
 -- before and after it, and one status for each unit: 1 appended, 2 conflict, 3 duplicate (eventstore.Status).
 -- The arrays of s_ hold one element for each shard, ascending, those of e_ one for each event, those of r_ one for each
 -- stream that was only read, those of o_ one for each outcome without an event; shards (batch) and units are counted
--- from 1. e_begins marks the first event of its stream in the call. The caller has checked everything that does not
+-- from 1. The arrays of m_ hold what was appended between the head that the caller knows and the one before this call,
+-- unless that is more than p_missed events in a shard. e_begins marks the first event of its stream in the call. The caller has checked everything that does not
 -- depend on what is recorded, above all that every account belongs to its shard.
 --
 -- Order and locks. Whoever holds the row lock of a shard is the only writer of the shard, until its commit has become
@@ -60,13 +61,15 @@ DROP FUNCTION ledger.append(smallint, integer, integer[], text[], bigint[], bool
 -- hash stands for everything recorded in the shard. If it is still the head, no stream can have moved on, so only keys
 -- are looked for, and the positions and hashes that the caller has computed are right. An idempotency key that an
 -- event has already is found by the unique index: the call fails with unique_violation, and the caller asks again
--- without known heads. Then, and for a shard that has moved on, every unit is checked and its events are numbered here.
+-- without known heads. Then, for a shard that has moved on and where s_check asks for it, every unit is checked and its
+-- events are numbered here.
 --
 -- Plans. Nothing is known about the arrays when a generic plan is made, and the tables may have been empty then:
 -- only lookups by index are right at every size. Scalar subqueries keep the planner from hashing whole tables.
 -- +goose StatementBegin
 CREATE FUNCTION ledger.append(
-    s_shard smallint[], s_pos bigint[], s_chain bytea[], s_last_pos bigint[], s_last_chain bytea[], p_units integer,
+    s_shard smallint[], s_pos bigint[], s_chain bytea[], s_check boolean[], s_last_pos bigint[], s_last_chain bytea[], p_units integer,
+    p_missed integer,
     e_unit integer[], e_batch integer[], e_pos bigint[], e_stream_id uuid[], e_stream text[], e_version bigint[],
     e_begins boolean[], e_type text[], e_data text[], e_metadata text[], e_leaf bytea[], e_chain bytea[],
     e_key_id uuid[], e_key text[], e_request_hash bytea[], e_outcome text[],
@@ -74,10 +77,13 @@ CREATE FUNCTION ledger.append(
     o_unit integer[], o_batch integer[], o_account text[], o_key_id uuid[], o_key text[], o_request_hash bytea[],
     o_body text[],
     OUT first_pos bigint[], OUT first_chain bytea[], OUT last_pos bigint[], OUT last_chain bytea[],
-    OUT statuses smallint[]
+    OUT statuses smallint[],
+    OUT m_batch integer[], OUT m_pos bigint[], OUT m_stream text[], OUT m_version bigint[], OUT m_type text[],
+    OUT m_data text[], OUT m_metadata text[]
 ) LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_known boolean[];
+    v_moved boolean := false;
     v_unit  integer;
     v_now   timestamptz;
 BEGIN
@@ -96,8 +102,24 @@ BEGIN
         v_known := array_fill(false, ARRAY[cardinality(s_shard)]);
     ELSE
         FOR i IN 1 .. cardinality(s_shard) LOOP
-            v_known[i] := s_chain[i] IS NOT NULL AND s_pos[i] = first_pos[i] AND s_chain[i] = first_chain[i];
+            v_known[i] := s_chain[i] IS NOT NULL AND NOT s_check[i] AND s_pos[i] = first_pos[i]
+                AND s_chain[i] = first_chain[i];
         END LOOP;
+    END IF;
+    FOR i IN 1 .. cardinality(s_shard) LOOP
+        v_moved := v_moved OR s_chain[i] IS NOT NULL AND s_pos[i] < first_pos[i];
+    END LOOP;
+    IF v_moved THEN
+        SELECT array_agg(e.batch), array_agg(e.pos), array_agg(e.stream), array_agg(e.version), array_agg(e.type),
+            array_agg(e.data::text), array_agg(e.metadata::text)
+        INTO m_batch, m_pos, m_stream, m_version, m_type, m_data, m_metadata
+        FROM (SELECT n.batch, e.pos, e.stream, e.version, e.type, e.data, e.metadata
+            FROM unnest(s_shard, s_pos, s_chain, first_pos) WITH ORDINALITY AS n (shard, pos, chain, first, batch)
+            CROSS JOIN LATERAL (SELECT * FROM ledger.events r
+                WHERE r.shard = n.shard AND r.pos > n.pos ORDER BY r.pos LIMIT n.first - n.pos) AS e
+            WHERE n.chain IS NOT NULL AND n.first - n.pos BETWEEN 1 AND p_missed
+                AND (n.pos = 0 OR n.chain = (SELECT chain_hash FROM ledger.events WHERE shard = n.shard AND pos = n.pos))
+            ORDER BY n.batch, e.pos) AS e;
     END IF;
     last_pos := s_last_pos;
     last_chain := s_last_chain;
