@@ -43,10 +43,25 @@ func do[S, C any](w *work, s *stream[S, C], c C) error {
 		w.events = append(w.events, eventstore.NewEvent{Stream: s.name, Version: s.version, Type: e.EventName()})
 		w.pending = append(w.pending, e)
 	}
+	if !s.checked(len(events)) {
+		return nil
+	}
 	if err := s.decider.Check(s.state); err != nil {
 		return fmt.Errorf("%s would break an invariant of %s: %w", w.command, s.name, err)
 	}
 	return nil
+}
+
+// Checking an invariant takes as long as the state is large, deciding does not: a state that is estimated above
+// checkAlways bytes is checked after one of checkEvery events only. An audit checks after every event.
+const (
+	checkAlways = 32 << 10
+	checkEvery  = 32
+)
+
+// checked reports whether the invariants are to be checked after so many new events.
+func (s *stream[S, C]) checked(events int) bool {
+	return s.weight() <= checkAlways || s.version%checkEvery < int64(events)
 }
 
 func (w *work) onAccount(c account.Command) error       { return do(w, w.account, c) }

@@ -144,7 +144,7 @@ func (c *unitCheck) event(before []NewEvent, e NewEvent) error {
 	c.streams[e.Stream] = e.Version
 	c.bytes += len(e.Data) + len(e.Metadata)
 	switch {
-	case follows && !slices.ContainsFunc(before, func(b NewEvent) bool { return b.Stream == e.Stream }):
+	case follows && !hasStream(before, e.Stream):
 		return domain.Errorf(domain.CodeInvalid, "two units of one append write stream %q", e.Stream)
 	case e.Version < 1 || follows && e.Version != previous+1:
 		return domain.Errorf(domain.CodeInvalid, "version %d of stream %q does not follow %d",
@@ -160,15 +160,27 @@ func (c *unitCheck) event(before []NewEvent, e NewEvent) error {
 	return nil
 }
 
+// hasStream reports whether one of the events is of the stream, and looks at the last first, which most likely is.
+func hasStream(events []NewEvent, stream string) bool {
+	for i := len(events) - 1; i >= 0; i-- {
+		if events[i].Stream == stream {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *unitCheck) keys(u Unit) error {
 	last := 0
+	seen := make(map[string]struct{}, len(u.Outcomes))
 	for i, o := range u.Outcomes {
 		if err := CheckKey(o.Key); err != nil {
 			return err
 		}
 		c.bytes += len(o.Body)
+		seen[o.Key] = struct{}{}
 		switch {
-		case slices.ContainsFunc(u.Outcomes[:i], func(b NewOutcome) bool { return b.Key == o.Key }):
+		case len(seen) <= i:
 			return domain.Errorf(domain.CodeInvalid, "one unit has two outcomes for one idempotency key")
 		case o.Events < 0 || o.Events > len(u.Events):
 			return domain.Errorf(domain.CodeInvalid, "an outcome after %d of %d events", o.Events, len(u.Events))
