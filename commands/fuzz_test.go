@@ -23,7 +23,9 @@ func FuzzQuoteToken(f *testing.F) {
 	}
 	token, err := quotes.Token(quote)
 	require.NoError(f, err)
-	for _, seed := range []string{token, token + "=", "q1." + token, token[:len(token)-1], "", ".", "q1..", "q2.e30.x"} {
+	for _, seed := range []string{
+		token, token + "=", token + "\n", "q1." + token, token[:len(token)-1], "", ".", "q1..", "q2.e30.x",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -16,6 +16,7 @@ func FuzzCursor(f *testing.F) {
 	for _, place := range []int64{0, 1042, -1} {
 		f.Add(s.sealCursor(filter, place), "available", place)
 		f.Add(s.sealCursor(filter, place)+"=", "reserved", place)
+		f.Add(s.sealCursor(filter, place)+"\n", "available\x00", place)
 	}
 	f.Add("", "", int64(0))
 	f.Add("AAAAAAAAAAAAAAAAAAAAAA", "x", int64(1))
