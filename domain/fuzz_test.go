@@ -40,7 +40,9 @@ func FuzzIDs(f *testing.F) {
 
 // An image id that passes is the only one for its generation and index.
 func FuzzImageID(f *testing.F) {
-	for _, seed := range []string{"img_" + ulid + "_0", "img_" + ulid + "_-0", "img_" + ulid + "_١", "img_img_" + ulid + "_1"} {
+	for _, seed := range []string{
+		"img_" + ulid + "_0", "img_" + ulid + "_-0", "img_" + ulid + "_١", "img_img_" + ulid + "_1",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -115,13 +115,13 @@ func TestImageIDs(t *testing.T) {
 
 func TestTiers(t *testing.T) {
 	t.Parallel()
-	before := 1 << 30
+	before := 32
 	for _, tier := range domain.Tiers() {
 		require.NoError(t, tier.Check())
-		require.Positive(t, tier.Weight())
-		require.Less(t, tier.Weight(), before, "tiers are listed best first")
+		require.Equal(t, before, 2*tier.Weight(), "tiers are listed best first, each with twice the share of the next")
 		before = tier.Weight()
 	}
+	require.Equal(t, 1, before)
 	require.Equal(t, domain.CodeInvalid, domain.CodeOf(domain.Tier("gold").Check()))
 }
 

@@ -53,13 +53,17 @@ func TestEventsSayEverything(t *testing.T) {
 func TestStateShowsTheAccount(t *testing.T) {
 	t.Parallel()
 	s := domaintest.Given(t, account.Decider(), opened)
-	show := func() account.State {
-		return account.State{ID: s.State().ID, Plan: s.State().Plan, Tier: s.State().Tier, Limits: s.State().Limits}
+	show := func() account.Opened {
+		return account.Opened{
+			Account: s.State().ID, Plan: s.State().Plan, Tier: s.State().Tier, Limits: s.State().Limits, At: epoch,
+		}
 	}
-	require.Equal(t, account.State{ID: opened.Account, Plan: "pro", Tier: domain.TierPro, Limits: opened.Limits}, show())
+	require.Equal(t, opened, show())
 	tier := account.ChangeTier{Plan: "studio", Tier: domain.TierStudio, Limits: account.Limits{Slots: 9}, At: epoch}
 	s.When(tier).When(goodGrant())
-	require.Equal(t, account.State{ID: opened.Account, Plan: "studio", Tier: domain.TierStudio, Limits: tier.Limits}, show())
+	changed := opened
+	changed.Plan, changed.Tier, changed.Limits = tier.Plan, tier.Tier, tier.Limits
+	require.Equal(t, changed, show())
 	require.Equal(t, []account.Grant{{
 		ID: goodGrant().Grant, Source: account.SourcePlan, Priority: 50, Sequence: 1, Effective: epoch,
 		Expires: goodGrant().Expires, Available: 100,

@@ -15,7 +15,9 @@ import (
 
 // Tags in their normal form are clean, unlike each other, and stay as they are.
 func FuzzNormalTags(f *testing.F) {
-	for _, seed := range []string{"", "cat,Cat, cat ", "a\u00a0b", "ſ,s,S", "İ,i̇", "a\x00b", "\xff", "\u2028", strings.Repeat("é", 65)} {
+	for _, seed := range []string{
+		"", "cat,Cat, cat ", "a\u00a0b", "ſ,s,S", "İ,i̇", "a\x00b", "\xff", "\u2028", strings.Repeat("é", 65),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, list string) {
