@@ -8,6 +8,9 @@ DATA       ?= .pingvas
 PACKAGES   ?= ./...
 ITERATIONS ?= 1s
 ROUND      ?= 1s
+FUZZTIME   ?= 10s
+SAMPLE     ?= 0
+SEED       ?= 1
 
 .PHONY: help
 help: ## list the targets
@@ -55,6 +58,23 @@ test-web: ## run the tests of the web app, where npm is installed
 .PHONY: race
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
+
+.PHONY: mutate
+mutate: ## change the domain in one place at a time: the tests must notice; SAMPLE=100 SEED=2 tries some
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/mutate ./internal/mutate
+	$(BIN)/mutate -sample $(SAMPLE) -seed $(SEED) -report $(BIN)/mutants.txt ./domain/...
+
+# A target is any function FuzzX(*testing.F). Its seeds run with the tests; here it looks for more. Without a bound on
+# making inputs small, little else would happen.
+FUZZ_FLAGS := -fuzztime $(FUZZTIME) -fuzzminimizetime 100x
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for dir in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | cut -d ' ' -f 2); do \
+			echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" $(FUZZ_FLAGS) ./$$dir; \
+		done; done
 
 .PHONY: e2e
 e2e: build ## use the page of an instance of its own in headless Chromium, with screenshots in bin/e2e

@@ -143,7 +143,8 @@ func personal(v reflect.Value) []string {
 func FuzzCanonicalBytes(f *testing.F) {
 	f.Add(uint16(3), uint16(3), int64(1), int64(1), []byte("account-acc_1account.opened.v1{}{}"), uint32(0x0d1f21),
 		uint32(0x0d1f22))
-	f.Add(uint16(0), uint16(1), int64(1), int64(2), []byte{0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b'}, uint32(0x010203), uint32(0x020202))
+	f.Add(uint16(0), uint16(1), int64(1), int64(2), []byte{0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b'}, uint32(0x010203),
+		uint32(0x020202))
 	f.Fuzz(func(t *testing.T, shard1, shard2 uint16, version1, version2 int64, all []byte, cut1, cut2 uint32) {
 		one, other := cut(all, cut1, version1), cut(all, cut2, version2)
 		same := shard1 == shard2 && version1 == version2 && one.Stream == other.Stream && one.Type == other.Type &&
@@ -205,7 +206,9 @@ func FuzzFromWire(f *testing.F) {
 }
 
 func FuzzParseAccountHash(f *testing.F) {
-	for _, seed := range []string{"", "0000000000000000", "ffffffffffffffff", "FFFFFFFFFFFFFFFF", "+123456789012345", "１"} {
+	for _, seed := range []string{
+		"", "0000000000000000", "ffffffffffffffff", "FFFFFFFFFFFFFFFF", "+123456789012345", "１",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

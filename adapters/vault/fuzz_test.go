@@ -10,7 +10,9 @@ import (
 // A key is read as the id and the secret that it was made of, and by no other text.
 func FuzzSplitKey(f *testing.F) {
 	good := secretOf("key_01k00000000000000000000001", strings.Repeat("_", 43))
-	for _, seed := range []string{good, "", "pv_", good + "x", good[1:], strings.ToUpper(good), strings.Replace(good, "_", "__", 1)} {
+	for _, seed := range []string{
+		good, "", "pv_", good + "x", good[1:], strings.ToUpper(good), strings.Replace(good, "_", "__", 1),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

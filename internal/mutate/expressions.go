@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// swaps lists what each binary operator becomes.
+// swaps lists what each binary operator becomes: of a comparison first the one beside its bound.
 func swaps() map[token.Token][]token.Token {
 	return map[token.Token][]token.Token{
 		token.LSS: {token.LEQ, token.GEQ}, token.LEQ: {token.LSS, token.GTR},
@@ -24,7 +24,10 @@ func (f *finder) binary(n *ast.BinaryExpr) {
 	if n.Op == token.ADD && (isString(n.X) || isString(n.Y)) {
 		return
 	}
-	for _, op := range swaps()[n.Op] {
+	for i, op := range swaps()[n.Op] {
+		if negates := i == 1 || n.Op == token.EQL || n.Op == token.NEQ; negates && f.conditions[n] {
+			continue // whatever notices that a branch is always taken, or never, notices this
+		}
 		f.splice("operator", n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), op.String())
 	}
 }
@@ -41,13 +44,7 @@ func (f *finder) unary(n *ast.UnaryExpr) {
 }
 
 func (f *finder) number(n *ast.BasicLit) {
-	switch n.Kind {
-	case token.INT:
-		f.replace("number", n, "("+n.Value+" + 1)")
-		if n.Value != "0" {
-			f.replace("number", n, "("+n.Value+" - 1)")
-		}
-	case token.FLOAT, token.CHAR:
+	if n.Kind != token.STRING {
 		f.replace("number", n, "("+n.Value+" + 1)")
 	}
 }

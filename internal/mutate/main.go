@@ -38,7 +38,8 @@ func main() {
 		os.Exit(2)
 	}
 	if total.percent() < s.Threshold {
-		fmt.Fprintf(os.Stderr, "mutate: %.1f %% of the mutants were killed, less than %.1f %%\n", total.percent(), s.Threshold)
+		fmt.Fprintf(os.Stderr, "mutate: %.1f %% of the mutants were killed, less than %.1f %%\n",
+			total.percent(), s.Threshold)
 		os.Exit(1)
 	}
 }

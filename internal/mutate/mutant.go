@@ -49,14 +49,15 @@ func prefixed(sign, text string) string {
 // mutants returns every mutant of a file in the order of its text.
 func mutants(pkg, name string, source []byte) ([]mutant, error) {
 	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, name, source, parser.SkipObjectResolution)
+	file, err := parser.ParseFile(set, name, source, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", name, err)
 	}
 	if ast.IsGenerated(file) {
 		return nil, nil
 	}
-	f := finder{set: set, file: file, source: source, base: mutant{Package: pkg, File: name}}
+	base := mutant{Package: pkg, File: name}
+	f := finder{set: set, file: file, source: source, base: base, conditions: map[ast.Expr]bool{}}
 	ast.Inspect(file, f.visit)
 	slices.SortStableFunc(f.found, func(a, b mutant) int { return a.Start - b.Start })
 	return f.found, nil
@@ -70,11 +71,15 @@ type finder struct {
 	base   mutant
 	found  []mutant
 	result *ast.FieldList // of the function around
+	// conditions are those of the if statements met so far.
+	conditions map[ast.Expr]bool
 }
 
 func (f *finder) offset(p token.Pos) int { return f.set.Position(p).Offset }
 
-func (f *finder) text(n ast.Node) string { return string(f.source[f.offset(n.Pos()):f.offset(n.End())]) }
+func (f *finder) text(n ast.Node) string {
+	return string(f.source[f.offset(n.Pos()):f.offset(n.End())])
+}
 
 // replace adds the mutant that has text in place of n.
 func (f *finder) replace(operator string, n ast.Node, text string) {

@@ -19,13 +19,16 @@ const rapid = "pgregory.net/rapid"
 
 func rapidFlags() []string { return []string{"-rapid.seed=1", "-rapid.shrinktime=0s"} }
 
+// quickFlags makes a first round in which rapid tries little: most mutants fall to something else or at once.
+func quickFlags() []string { return append(rapidFlags(), "-rapid.checks=20") }
+
 // pack is a package with its tests.
 type pack struct {
 	Path    string
 	Dir     string
 	Files   []string // absolute, without tests
 	Tests   bool
-	Flags   []string            // for its test binary
+	Rounds  [][]string          // flags of the test binary, for one run after the other
 	Imports map[string]struct{} // what its tests link, itself included
 }
 
@@ -70,7 +73,7 @@ func join(all map[string]listed) []pack {
 		if strings.HasSuffix(path, ".test") || strings.Contains(path, " ") {
 			continue
 		}
-		p := pack{Path: path, Dir: l.Dir, Imports: map[string]struct{}{}}
+		p := pack{Path: path, Dir: l.Dir, Rounds: [][]string{nil}, Imports: map[string]struct{}{}}
 		p.Tests = len(l.TestGoFiles)+len(l.XTestGoFiles) > 0
 		for _, name := range l.GoFiles {
 			p.Files = append(p.Files, filepath.Join(l.Dir, name))
@@ -80,7 +83,7 @@ func join(all map[string]listed) []pack {
 			p.Imports[name] = struct{}{}
 		}
 		if _, uses := p.Imports[rapid]; uses {
-			p.Flags = rapidFlags()
+			p.Rounds = [][]string{quickFlags(), rapidFlags()}
 		}
 		packs = append(packs, p)
 	}

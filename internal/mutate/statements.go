@@ -19,10 +19,9 @@ func (f *finder) statement(s ast.Stmt) {
 		f.leaveOut(s)
 		f.splice("operator", s.TokPos, s.TokPos+2, opposite(s.Tok).String())
 	case *ast.IfStmt:
+		f.conditions[s.Cond] = true
 		f.replace("branch", s.Cond, "("+f.text(s.Cond)+") && false")
-		if n, ok := s.Cond.(*ast.BinaryExpr); !ok || n.Op == token.LAND || n.Op == token.LOR {
-			f.replace("branch", s.Cond, "("+f.text(s.Cond)+") || true") // a comparison is turned round elsewhere
-		}
+		f.replace("branch", s.Cond, "("+f.text(s.Cond)+") || true")
 	case *ast.BranchStmt:
 		if s.Label == nil && (s.Tok == token.CONTINUE || s.Tok == token.BREAK) {
 			f.replace("jump", s, opposite(s.Tok).String())

@@ -93,11 +93,16 @@ func (b *bench) build(ctx context.Context, p pack, overlay string) (bool, error)
 func (b *bench) run(ctx context.Context, p pack, limit time.Duration) (bool, error) {
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	args := append([]string{"-c", `ulimit -v "$1"; shift; exec "$@"`, "sh", strconv.Itoa(memoryMaxKiB), b.binary(),
-		"-test.failfast"}, p.Flags...)
-	command := exec.CommandContext(within, "sh", args...)
-	command.Dir, command.Env = p.Dir, append(os.Environ(), "GOMAXPROCS=1")
-	return passed(ctx, command)
+	for _, flags := range p.Rounds {
+		args := []string{"-c", `ulimit -v "$1"; shift; exec "$@"`, "sh", strconv.Itoa(memoryMaxKiB), b.binary(),
+			"-test.failfast"}
+		command := exec.CommandContext(within, "sh", append(args, flags...)...)
+		command.Dir, command.Env = p.Dir, append(os.Environ(), "GOMAXPROCS=1")
+		if ok, err := passed(ctx, command); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // passed runs a command and reports whether it ended well. An error means that it could not be run or that ctx ended.
