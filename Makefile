@@ -12,6 +12,8 @@ EVENTS     ?= 1000000
 KILLS      ?= 300
 SEEDS      ?= 100000
 SEED       ?= 0
+FUZZTIME   ?= 10s
+SAMPLE     ?= 0
 
 .PHONY: help
 help: ## list the targets
@@ -68,6 +70,23 @@ crash: ## kill and pause every process at random under load, KILLS times, and ch
 .PHONY: simulate
 simulate: ## break everything around the write path in virtual time: SEEDS=100000, or one again: SEED=4711
 	$(GO) test ./internal/simulation -count=1 -timeout 0 -run TestSeeds -seeds=$(SEEDS) -seed=$(SEED) $(if $(filter-out 0,$(SEED)),-v)
+
+.PHONY: mutate
+mutate: ## change the domain in one place at a time: the tests must notice; SAMPLE=100 SEED=2 tries some
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/mutate ./internal/mutate
+	$(BIN)/mutate -sample $(SAMPLE) -seed $(or $(filter-out 0,$(SEED)),1) -report $(BIN)/mutants.txt ./domain/...
+
+# A target is any function FuzzX(*testing.F). Its seeds run with the tests; here it looks for more. Without a bound on
+# making inputs small, little else would happen.
+FUZZ_FLAGS := -fuzztime $(FUZZTIME) -fuzzminimizetime 100x
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for dir in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | cut -d ' ' -f 2); do \
+			echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" $(FUZZ_FLAGS) ./$$dir; \
+		done; done
 
 .PHONY: e2e
 e2e: build ## use the page of an instance of its own in headless Chromium, with screenshots in bin/e2e

@@ -71,6 +71,7 @@ var allowed = map[string][]string{
 	"internal/crash":      {},
 	"internal/pgtest":     {"adapters/pgserver"},
 	"internal/simulation": {},
+	"internal/mutate":     {},
 }
 
 // pure lists what domain code may import of the standard library: nothing that tells time, draws, does I/O or codes.

@@ -78,6 +78,30 @@ func FuzzDecodeBody(f *testing.F) {
 	})
 }
 
+// A header that names a version is read as that version or refused at its name.
+func FuzzVersionHeaders(f *testing.F) {
+	for _, seed := range []string{"", "*", "0", `"0"`, `"-1"`, "+7", `"007"`, `W/"1"`, "9223372036854775808", `"`, "１"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		seen, err := parseEventID(&header)
+		if err != nil {
+			require.Equal(t, string(domain.CodeInvalid), problemOf(err).Code)
+		}
+		require.GreaterOrEqual(t, seen, int64(0))
+		version, err := parseIfMatch(&header)
+		switch {
+		case err != nil:
+			require.Equal(t, string(domain.CodeInvalid), problemOf(err).Code)
+			require.Nil(t, version)
+		case version == nil:
+			require.Equal(t, "*", header)
+		default:
+			require.Equal(t, *versionTag(*version), header)
+		}
+	})
+}
+
 func TestKeysAreReadBareAndQuoted(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{

@@ -167,10 +167,8 @@ func parseIfMatch(header *string) (*int64, error) {
 	if header == nil || *header == "*" {
 		return nil, nil
 	}
-	digits, quoted := strings.CutPrefix(*header, `"`)
-	digits, closed := strings.CutSuffix(digits, `"`)
-	version, err := strconv.ParseInt(digits, 10, 64)
-	if !quoted || !closed || err != nil {
+	version, err := strconv.ParseInt(strings.Trim(*header, `"`), 10, 64)
+	if err != nil || *versionTag(version) != *header { // a tag is a text: "7" is not "+7" or "007"
 		return nil, invalidField("If-Match", `is not the ETag of an image, such as "3"`)
 	}
 	return &version, nil

@@ -14,6 +14,7 @@ import (
 
 func TestAmountsAreBounded(t *testing.T) {
 	t.Parallel()
+	require.Equal(t, domain.Credits(1e15), domain.MaxCredits, "the API promises it")
 	for _, good := range []domain.Credits{1, 2, domain.MaxCredits} {
 		require.NoError(t, good.CheckAmount("amount"))
 	}
@@ -35,6 +36,7 @@ func TestAdd(t *testing.T) {
 	for _, test := range tests {
 		sum, err := test.a.Add(test.b)
 		if !test.ok {
+			require.Zero(t, sum)
 			require.Equal(t, domain.CodeInvalid, domain.CodeOf(err), "%d + %d", test.a, test.b)
 			continue
 		}
@@ -52,6 +54,7 @@ func TestCodeOf(t *testing.T) {
 	require.Equal(t, domain.CodeConflict, domain.CodeOf(errors.Join(io.EOF, domain.Errorf(domain.CodeConflict, "twice"))))
 	require.Equal(t, domain.CodeInternal, domain.CodeOf(io.EOF))
 	require.Empty(t, domain.CodeOf(nil))
+	require.Equal(t, "conflict: made 2 times", domain.Errorf(domain.CodeConflict, "made %d times", 2).Error())
 }
 
 const ulid = "01kcy7zpg00000000000000009"
@@ -77,6 +80,16 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// TestAlphabetOfIDs tries every byte in an id: Crockford's base32 in lower case and nothing else.
+func TestAlphabetOfIDs(t *testing.T) {
+	t.Parallel()
+	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+	for c := range 256 {
+		id := domain.KeyID(domain.PrefixKey + ulid[1:] + string([]byte{byte(c)}))
+		require.Equal(t, strings.IndexByte(alphabet, byte(c)) >= 0, id.Check() == nil, "%q", c)
+	}
+}
+
 func TestImageIDs(t *testing.T) {
 	t.Parallel()
 	generation := domain.GenerationID(domain.PrefixGeneration + ulid)
@@ -93,18 +106,22 @@ func TestImageIDs(t *testing.T) {
 		"img_" + ulid + "_99999999999999999999",
 	} {
 		require.Equal(t, domain.CodeInvalid, domain.CodeOf(domain.ImageID(bad).Check()), "%q", bad)
+		from, index, err := domain.ImageID(bad).Split()
+		require.Error(t, err)
+		require.Empty(t, from)
+		require.Zero(t, index)
 	}
 }
 
 func TestTiers(t *testing.T) {
 	t.Parallel()
-	before := 1 << 30
+	before := 32
 	for _, tier := range domain.Tiers() {
 		require.NoError(t, tier.Check())
-		require.Positive(t, tier.Weight())
-		require.Less(t, tier.Weight(), before, "tiers are listed best first")
+		require.Equal(t, before, 2*tier.Weight(), "tiers are listed best first, each with twice the share of the next")
 		before = tier.Weight()
 	}
+	require.Equal(t, 1, before)
 	require.Equal(t, domain.CodeInvalid, domain.CodeOf(domain.Tier("gold").Check()))
 }
 

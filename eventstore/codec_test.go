@@ -29,7 +29,7 @@ func (k keys) Key(_ context.Context, id domain.AccountID) ([]byte, error) {
 	return k[id], nil
 }
 
-func newCodec(t *testing.T) (*eventstore.Codec, keys) {
+func newCodec(t testing.TB) (*eventstore.Codec, keys) {
 	t.Helper()
 	ring := keys{alice: make([]byte, eventstore.DataKeyBytes), bob: append(make([]byte, eventstore.DataKeyBytes-1), 1)}
 	codec, err := eventstore.NewCodec(catalog.Events(), ring)

@@ -37,6 +37,18 @@ type Keyring interface {
 	Key(ctx context.Context, account domain.AccountID) ([]byte, error)
 }
 
+// KeyError is a data key that could not be had. It says nothing of the event, and another try may mend it.
+type KeyError struct {
+	Account domain.AccountID
+	Err     error
+}
+
+// Error implements error.
+func (e *KeyError) Error() string { return fmt.Sprintf("get the data key of %s: %v", e.Account, e.Err) }
+
+// Unwrap returns the cause.
+func (e *KeyError) Unwrap() error { return e.Err }
+
 // sealedField is a string field that holds personal data.
 type sealedField struct {
 	index []int
@@ -97,7 +109,7 @@ func (c *Codec) unseal(ctx context.Context, t *codecType, e Envelope, pointer do
 		return t.eachSealed(pointer, func(string, string) (string, error) { return Erased, nil })
 	}
 	if err != nil {
-		return fmt.Errorf("get the data key of %s: %w", meta.Account, err)
+		return &KeyError{Account: meta.Account, Err: err}
 	}
 	aead, err := newAEAD(key)
 	if err != nil {

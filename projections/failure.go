@@ -2,13 +2,11 @@ package projections
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -67,12 +65,9 @@ func transient(err error) bool {
 
 // decodeFailure tells events that cannot be read from keys that cannot be had: only the former are the event's fault.
 func decodeFailure(err error) error {
-	var unknown *eventstore.UnknownTypeError
-	var syntax *json.SyntaxError
-	var mismatch *json.UnmarshalTypeError
-	var date *time.ParseError
-	if errors.As(err, &unknown) || errors.As(err, &syntax) || errors.As(err, &mismatch) || errors.As(err, &date) {
-		return err
+	var key *eventstore.KeyError
+	if errors.As(err, &key) {
+		return &TransientError{Err: err}
 	}
-	return &TransientError{Err: err}
+	return err
 }

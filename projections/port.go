@@ -14,7 +14,8 @@ type Ledger interface {
 	Heads(ctx context.Context) ([]eventstore.Head, error)
 }
 
-// Decoder turns an envelope into its event.
+// Decoder turns an envelope into its event. Its error holds an *eventstore.KeyError if the key could not be had, which
+// another try may mend; any other error is the event's fault.
 type Decoder interface {
 	Decode(ctx context.Context, e eventstore.Envelope) (domain.Event, error)
 }

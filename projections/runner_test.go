@@ -302,7 +302,7 @@ type keyless struct {
 
 func (k *keyless) Decode(ctx context.Context, e eventstore.Envelope) (domain.Event, error) {
 	if k.down.Load() {
-		return nil, fmt.Errorf("unseal %s: %w", e.Type, errors.New("no key"))
+		return nil, fmt.Errorf("unseal %s: %w", e.Type, &eventstore.KeyError{Err: errors.New("no key")})
 	}
 	return k.Decoder.Decode(ctx, e)
 }

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }
 
-func open(t *testing.T, dir string) *bleve.Engine {
+func open(t testing.TB, dir string) *bleve.Engine {
 	t.Helper()
 	engine, err := bleve.Open(bleve.Config{Dir: dir})
 	require.NoError(t, err)

@@ -128,6 +128,9 @@ func TestScenarioChecksEveryCommand(t *testing.T) {
 		{"refuses with an internal error", func(*int64, any) ([]domain.Event, error) {
 			return nil, errors.New("no")
 		}, addCoins{1}, true},
+		{"refuses without a word", func(*int64, any) ([]domain.Event, error) {
+			return nil, &domain.Error{Code: domain.CodeConflict}
+		}, addCoins{1}, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

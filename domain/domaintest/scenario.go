@@ -1,6 +1,7 @@
 package domaintest
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/stretchr/testify/require"
@@ -53,6 +54,8 @@ func (s *Scenario[S, C]) When(c C) *Scenario[S, C] {
 	if s.err != nil {
 		require.Empty(s.t, s.events, "a refusal must cause no events")
 		require.NotEqual(s.t, domain.CodeInternal, domain.CodeOf(s.err), "a refusal must be a *domain.Error: %v", s.err)
+		var refusal *domain.Error
+		require.True(s.t, errors.As(s.err, &refusal) && refusal.Msg != "", "a refusal must tell a person why")
 		return s
 	}
 	s.And(s.events...)

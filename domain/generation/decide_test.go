@@ -54,6 +54,25 @@ func TestClaimNeedsAnOpenJob(t *testing.T) {
 	s.When(claim).Refused(domain.CodeConflict)
 }
 
+// TestDeliveryIsOfTheJob refuses pictures that carry the id of another job, of another place in the delivery, or none.
+func TestDeliveryIsOfTheJob(t *testing.T) {
+	t.Parallel()
+	stranger := id[domain.GenerationID]("gen_", 2)
+	for name, wrong := range map[string]domain.ImageID{
+		"another job": domain.NewImageID(stranger, 1), "another place": domain.NewImageID(request().Generation, 2),
+		"no id": "img_1", "another job and place": domain.NewImageID(stranger, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := domaintest.Given(t, generation.Decider(), generation.Requested(request())).
+				When(generation.Claim{Worker: "w", LeaseUntil: epoch.Add(time.Hour), At: epoch})
+			delivery := images(2)
+			delivery[1].Image = wrong
+			s.When(generation.Complete{Attempt: 1, Images: delivery, At: epoch}).Refused(domain.CodeInvalid)
+		})
+	}
+}
+
 // TestLife tells one life of a job with every field of its events.
 func TestLife(t *testing.T) {
 	t.Parallel()

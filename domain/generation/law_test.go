@@ -223,7 +223,7 @@ func (l *laws) check(t *rapid.T) {
 	s := l.State()
 	require.Equal(t, l.status, s.Status)
 	require.Equal(t, l.attempt, s.Attempt)
-	require.Less(t, s.Failures, generation.FailuresMax)
+	require.Equal(t, min(l.failures, generation.FailuresMax-1), s.Failures, "the last failure ends the job")
 	require.Equal(t, l.lease, s.LeaseUntil)
 
 	ends, attempt := 0, 1

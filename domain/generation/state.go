@@ -112,7 +112,7 @@ func Check(s State) error {
 	switch {
 	case !s.Exists():
 		return nil
-	case s.Attempt < 1 || s.Failures >= FailuresMax || s.Failures >= s.Attempt:
+	case s.Failures >= FailuresMax || s.Failures >= s.Attempt:
 		return fmt.Errorf("attempt %d after %d failures", s.Attempt, s.Failures)
 	case (s.Status == StatusRunning) != (s.Worker != ""):
 		return fmt.Errorf("%s with worker %q", s.Status, s.Worker)

@@ -65,7 +65,7 @@ func (b Book) Model(key string) (Model, error) {
 }
 
 // Price returns what the terms cost, or CodeInvalid or CodeModelUnavailable with the field at fault. The price of one
-// image is the unit price scaled by pixels and steps, rounded up to whole credits, at least 1.
+// image is the unit price scaled by pixels and steps, rounded up to whole credits, and so at least 1.
 func (b Book) Price(t Terms) (Price, error) {
 	m, err := b.Model(t.Model)
 	if err != nil {
@@ -76,13 +76,13 @@ func (b Book) Price(t Terms) (Price, error) {
 	}
 	work := int64(t.Width) * int64(t.Height) * int64(t.Steps)
 	unit := unitPixels * int64(m.Steps.Default)
-	each := domain.Credits(max(1, ceilDiv(int64(m.UnitCredits)*work, unit)))
+	each := domain.Credits(ceilDiv(int64(m.UnitCredits)*work, unit))
 	total := each * domain.Credits(t.Count)
 	label := fmt.Sprintf("%s, %d×%d, %d steps", m.Name, t.Width, t.Height, t.Steps)
 	return Price{
 		Credits:   total,
 		Breakdown: []Line{{Label: label, Unit: each, Images: t.Count, Credits: total}},
-		Millis:    max(1, ceilDiv(m.UnitMillis*work, unit)) * int64(t.Count),
+		Millis:    ceilDiv(m.UnitMillis*work, unit) * int64(t.Count),
 	}, nil
 }
 
