@@ -35,8 +35,9 @@ type contract struct {
 // operation is one operation of the document.
 type operation struct {
 	route  *routers.Route
-	public bool            // needs no key
-	query  map[string]bool // the query parameters; true where several values are allowed
+	public bool               // needs no key
+	body   *jsonschema.Schema // nil if it takes none
+	query  map[string]bool    // the query parameters; true where several values are allowed
 }
 
 func newContract(doc *openapi3.T) *contract {
@@ -44,15 +45,55 @@ func newContract(doc *openapi3.T) *contract {
 		operations: map[string]*operation{},
 		options: &openapi3filter.Options{
 			MultiError: true, SkipSettingDefaults: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+			ExcludeRequestBody: true, // it would compile the schema anew for each request
 		},
 		words: message.NewPrinter(language.English),
 	}
+	bodies := newBodies(doc)
 	for path, item := range doc.Paths.Map() {
-		for method := range item.Operations() {
-			c.operations[method+" "+path] = newOperation(doc, path, item, method)
+		for method, op := range item.Operations() {
+			o := newOperation(doc, path, item, method)
+			if op.RequestBody != nil {
+				o.body = bodies.schema(path, method)
+			}
+			c.operations[method+" "+path] = o
 		}
 	}
 	return c
+}
+
+// documentURL stands for the OpenAPI document in references.
+const documentURL = "https://pingvas.invalid/openapi.json"
+
+// bodies compiles the schemas of request bodies where they stand in the document, so that references in them resolve.
+type bodies struct{ compiler *jsonschema.Compiler }
+
+func newBodies(doc *openapi3.T) bodies {
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.AssertFormat()
+	text, err := doc.MarshalJSON()
+	if err == nil {
+		var value any
+		if value, err = jsonschema.UnmarshalJSON(bytes.NewReader(text)); err == nil {
+			err = compiler.AddResource(documentURL, value)
+		}
+	}
+	if err != nil {
+		panic(fmt.Sprintf("the embedded OpenAPI document cannot be read: %v", err))
+	}
+	return bodies{compiler}
+}
+
+func (b bodies) schema(path, method string) *jsonschema.Schema {
+	escaped := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(path)
+	at := documentURL + "#/paths/" + escaped + "/" + strings.ToLower(method) +
+		"/requestBody/content/application~1json/schema"
+	schema, err := b.compiler.Compile(at)
+	if err != nil {
+		panic(fmt.Sprintf("a schema of the embedded OpenAPI document is wrong: %v", err))
+	}
+	return schema
 }
 
 func newOperation(doc *openapi3.T, path string, item *openapi3.PathItem, method string) *operation {
@@ -77,21 +118,40 @@ func (c *contract) check(r *http.Request, o *operation) error {
 	if err := o.checkQuery(r.URL.RawQuery); err != nil {
 		return err
 	}
-	if o.route.Operation.RequestBody != nil {
+	var wrong []gen.FieldError
+	if o.body != nil {
 		body, err := readBody(r)
 		if err != nil {
 			return err
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
+		wrong = c.checkBody(o.body, body)
 	}
 	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: mux.Vars(r), Route: o.route, Options: c.options,
 	})
-	if err == nil {
+	if err != nil {
+		wrong = append(c.fields(err, ""), wrong...)
+	}
+	if len(wrong) == 0 {
 		return nil
 	}
-	fields := c.fields(err, "")
-	return invalid(fields[:min(len(fields), fieldErrorsMax)]...)
+	return invalid(wrong[:min(len(wrong), fieldErrorsMax)]...)
+}
+
+func (c *contract) checkBody(schema *jsonschema.Schema, body []byte) []gen.FieldError {
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err == nil {
+		err = schema.Validate(value)
+	}
+	var found *jsonschema.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &found):
+		return c.causes(found, "")
+	}
+	return []gen.FieldError{{Pointer: "", Detail: "is not JSON"}}
 }
 
 // checkQuery refuses what the validator lets pass: unknown and repeated parameters, and text that is not text.
