@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/pingvas/pingvas/api/gen"
 )
 
@@ -23,20 +25,23 @@ const (
 	detailRunesMax = 200
 )
 
-// readBody returns the JSON of a request, after checks that neither the contract nor the decoder make.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody returns the JSON of a request, and what it says, after checks that neither the contract nor the decoder make.
+func readBody(r *http.Request) (body []byte, value any, err error) {
 	if err := checkMediaType(r.Header); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err = io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, &refusal{code: codeTooLarge, detail: fmt.Sprintf("the body has more than %d bytes", bodyBytesMax)}
+		return nil, nil, &refusal{
+			code: codeTooLarge, detail: fmt.Sprintf("the body has more than %d bytes", bodyBytesMax),
+		}
 	}
 	if err != nil {
-		return nil, invalidField("", "the body ends too early")
+		return nil, nil, invalidField("", "the body ends too early")
 	}
-	return body, checkJSON(body)
+	value, err = readJSON(body)
+	return body, value, err
 }
 
 func checkMediaType(h http.Header) error {
@@ -49,109 +54,117 @@ func checkMediaType(h http.Header) error {
 	return nil
 }
 
-// checkJSON returns invalid-request for bytes that are not one JSON value in UTF-8, for values nested too deep, for
-// repeated names, for more values than any request needs, for numbers that no double can hold, and for NUL, which the
-// database cannot.
-func checkJSON(body []byte) error {
+// readJSON returns the value as the validator takes it: maps, slices, strings and json.Number. It returns invalid-request
+// for bytes that are not one JSON value in UTF-8, for values nested too deep, for repeated names, for more values than
+// any request needs, for numbers that no double can hold, and for NUL, which the database cannot.
+func readJSON(body []byte) (any, error) {
 	if !utf8.Valid(body) {
-		return invalidField("", "the body is not UTF-8")
+		return nil, invalidField("", "the body is not UTF-8")
 	}
-	w := jsonWalk{decoder: json.NewDecoder(bytes.NewReader(body))}
-	w.decoder.UseNumber()
 	if len(bytes.TrimSpace(body)) == 0 {
-		return invalidField("", "the body is empty")
+		return nil, invalidField("", "the body is empty")
 	}
-	// Depth comes first: Valid itself has a limit, but a far higher one.
-	if err := w.value(0); err != nil {
-		return err
+	// That a name is given twice is found here, where it can be named.
+	w := jsonWalk{decoder: jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true))}
+	value, err := w.value(0)
+	if err != nil {
+		return nil, err
 	}
-	if !json.Valid(body) {
-		return invalidField("", "the body is not JSON")
+	if _, err := w.decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, errNotJSON()
 	}
-	return nil
+	return value, nil
 }
+
+func errNotJSON() error { return invalidField("", "the body is not JSON") }
 
 // jsonWalk reads one JSON value token by token.
 type jsonWalk struct {
-	decoder *json.Decoder
+	decoder *jsontext.Decoder
 	path    []string
 	values  int
 }
 
-func (w *jsonWalk) value(depth int) error {
+func (w *jsonWalk) value(depth int) (any, error) {
 	if w.values++; w.values > bodyValuesMax {
-		return invalidField("", fmt.Sprintf("the body holds more than %d values", bodyValuesMax))
+		return nil, invalidField("", fmt.Sprintf("the body holds more than %d values", bodyValuesMax))
 	}
-	token, err := w.decoder.Token()
+	token, err := w.decoder.ReadToken()
 	if err != nil {
-		return invalidField("", "the body is not JSON")
+		return nil, errNotJSON()
 	}
-	switch t := token.(type) {
-	case json.Delim:
+	switch kind := token.Kind(); kind {
+	case jsontext.KindBeginObject, jsontext.KindBeginArray:
 		if depth == bodyDepthMax {
-			return w.refuse(fmt.Sprintf("is nested deeper than %d levels", bodyDepthMax))
+			return nil, w.refuse(fmt.Sprintf("is nested deeper than %d levels", bodyDepthMax))
 		}
-		if t == '{' {
+		if kind == jsontext.KindBeginObject {
 			return w.object(depth)
 		}
 		return w.array(depth)
-	case string:
-		return w.text(t)
-	case json.Number:
-		if _, err := t.Float64(); err != nil {
-			return w.refuse("is a number out of range")
+	case jsontext.KindString:
+		return w.text(token.String())
+	case jsontext.KindNumber:
+		number := json.Number(token.String())
+		if _, err := number.Float64(); err != nil {
+			return nil, w.refuse("is a number out of range")
 		}
+		return number, nil
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return token.Bool(), nil
 	}
-	return nil
+	return nil, nil
 }
 
-func (w *jsonWalk) object(depth int) error {
-	seen := map[string]bool{}
-	for w.decoder.More() {
-		token, err := w.decoder.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return invalidField("", "the body is not JSON")
+func (w *jsonWalk) object(depth int) (any, error) {
+	out := map[string]any{}
+	for w.decoder.PeekKind() != jsontext.KindEndObject {
+		token, err := w.decoder.ReadToken()
+		if err != nil {
+			return nil, errNotJSON()
 		}
+		name := token.String()
 		w.path = append(w.path, name)
-		if seen[name] {
-			return w.refuse("is given twice")
+		if _, again := out[name]; again {
+			return nil, w.refuse("is given twice")
 		}
-		seen[name] = true
-		if err := w.text(name); err != nil {
-			return err
+		if _, err := w.text(name); err != nil {
+			return nil, err
 		}
-		if err := w.value(depth + 1); err != nil {
-			return err
+		if out[name], err = w.value(depth + 1); err != nil {
+			return nil, err
 		}
 		w.path = w.path[:len(w.path)-1]
 	}
-	return w.end()
+	return out, w.end()
 }
 
-func (w *jsonWalk) array(depth int) error {
-	for i := 0; w.decoder.More(); i++ {
+func (w *jsonWalk) array(depth int) (any, error) {
+	out := []any{}
+	for i := 0; w.decoder.PeekKind() != jsontext.KindEndArray; i++ {
 		w.path = append(w.path, strconv.Itoa(i))
-		if err := w.value(depth + 1); err != nil {
-			return err
+		value, err := w.value(depth + 1)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, value)
 		w.path = w.path[:len(w.path)-1]
 	}
-	return w.end()
+	return out, w.end()
 }
 
 func (w *jsonWalk) end() error {
-	if _, err := w.decoder.Token(); err != nil {
-		return invalidField("", "the body is not JSON")
+	if _, err := w.decoder.ReadToken(); err != nil {
+		return errNotJSON()
 	}
 	return nil
 }
 
-func (w *jsonWalk) text(s string) error {
+func (w *jsonWalk) text(s string) (any, error) {
 	if strings.ContainsRune(s, 0) {
-		return w.refuse("holds a NUL character")
+		return nil, w.refuse("holds a NUL character")
 	}
-	return nil
+	return s, nil
 }
 
 func (w *jsonWalk) refuse(detail string) error { return invalidField(pointer(w.path), detail) }
@@ -176,7 +189,7 @@ func short(s string) string {
 // decodeBody reads the JSON of a request into a struct that holds every field there may be.
 func decodeBody[T any](r *http.Request) (T, error) {
 	var out T
-	body, err := readBody(r)
+	body, _, err := readBody(r)
 	if err != nil {
 		return out, err
 	}

@@ -6,14 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/gorilla/mux"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
@@ -25,38 +20,25 @@ import (
 // fieldErrorsMax is how many errors one problem lists.
 const fieldErrorsMax = 20
 
-// contract is the OpenAPI document, ready to check requests against.
+// contract is the OpenAPI document, ready to check requests against: every schema is compiled once.
 type contract struct {
 	operations map[string]*operation // by method and path template
-	options    *openapi3filter.Options
 	words      *message.Printer
 }
 
 // operation is one operation of the document.
 type operation struct {
-	route  *routers.Route
-	public bool               // needs no key
-	body   *jsonschema.Schema // nil if it takes none
-	query  map[string]bool    // the query parameters; true where several values are allowed
+	public     bool               // needs no key
+	body       *jsonschema.Schema // nil if it takes none
+	parameters []parameter
 }
 
 func newContract(doc *openapi3.T) *contract {
-	c := &contract{
-		operations: map[string]*operation{},
-		options: &openapi3filter.Options{
-			MultiError: true, SkipSettingDefaults: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
-			ExcludeRequestBody: true, // it would compile the schema anew for each request
-		},
-		words: message.NewPrinter(language.English),
-	}
-	bodies := newBodies(doc)
+	c := &contract{operations: map[string]*operation{}, words: message.NewPrinter(language.English)}
+	all := newSchemas(doc)
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			o := newOperation(doc, path, item, method)
-			if op.RequestBody != nil {
-				o.body = bodies.schema(path, method)
-			}
-			c.operations[method+" "+path] = o
+			c.operations[method+" "+path] = all.operation(path, item.Parameters, method, op)
 		}
 	}
 	return c
@@ -65,10 +47,10 @@ func newContract(doc *openapi3.T) *contract {
 // documentURL stands for the OpenAPI document in references.
 const documentURL = "https://pingvas.invalid/openapi.json"
 
-// bodies compiles the schemas of request bodies where they stand in the document, so that references in them resolve.
-type bodies struct{ compiler *jsonschema.Compiler }
+// schemas compiles schemas where they stand in the document, so that references in them resolve.
+type schemas struct{ compiler *jsonschema.Compiler }
 
-func newBodies(doc *openapi3.T) bodies {
+func newSchemas(doc *openapi3.T) schemas {
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.AssertFormat()
@@ -82,56 +64,42 @@ func newBodies(doc *openapi3.T) bodies {
 	if err != nil {
 		panic(fmt.Sprintf("the embedded OpenAPI document cannot be read: %v", err))
 	}
-	return bodies{compiler}
+	return schemas{compiler}
 }
 
-func (b bodies) schema(path, method string) *jsonschema.Schema {
-	escaped := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(path)
-	at := documentURL + "#/paths/" + escaped + "/" + strings.ToLower(method) +
-		"/requestBody/content/application~1json/schema"
-	schema, err := b.compiler.Compile(at)
+// at compiles the schema at a JSON pointer of the document.
+func (s schemas) at(pointer string) *jsonschema.Schema {
+	schema, err := s.compiler.Compile(documentURL + pointer)
 	if err != nil {
 		panic(fmt.Sprintf("a schema of the embedded OpenAPI document is wrong: %v", err))
 	}
 	return schema
 }
 
-func newOperation(doc *openapi3.T, path string, item *openapi3.PathItem, method string) *operation {
-	op := item.GetOperation(method)
-	o := &operation{
-		route:  &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
-		public: op.Security != nil && len(*op.Security) == 0,
-		query:  map[string]bool{},
+func (s schemas) operation(path string, shared openapi3.Parameters, method string, op *openapi3.Operation) *operation {
+	o := &operation{public: op.Security != nil && len(*op.Security) == 0}
+	item := "#/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(path)
+	at := item + "/" + strings.ToLower(method)
+	if op.RequestBody != nil {
+		o.body = s.at(at + "/requestBody/content/application~1json/schema")
 	}
-	for _, list := range []openapi3.Parameters{item.Parameters, op.Parameters} {
-		for _, p := range list {
-			if p.Value.In == openapi3.ParameterInQuery {
-				o.query[p.Value.Name] = p.Value.Schema.Value.Type.Is(openapi3.TypeArray)
-			}
-		}
-	}
+	o.parameters = append(s.parameters(item, shared), s.parameters(at, op.Parameters)...)
 	return o
 }
 
 // check returns a refusal unless the request follows the contract. It reads the body and puts it back.
 func (c *contract) check(r *http.Request, o *operation) error {
-	if err := o.checkQuery(r.URL.RawQuery); err != nil {
+	wrong, err := c.checkParameters(r, o)
+	if err != nil {
 		return err
 	}
-	var wrong []gen.FieldError
 	if o.body != nil {
-		body, err := readBody(r)
+		body, value, err := readBody(r)
 		if err != nil {
 			return err
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		wrong = c.checkBody(o.body, body)
-	}
-	err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: mux.Vars(r), Route: o.route, Options: c.options,
-	})
-	if err != nil {
-		wrong = append(c.fields(err, ""), wrong...)
+		wrong = append(wrong, c.fields(o.body.Validate(value), "")...)
 	}
 	if len(wrong) == 0 {
 		return nil
@@ -139,73 +107,14 @@ func (c *contract) check(r *http.Request, o *operation) error {
 	return invalid(wrong[:min(len(wrong), fieldErrorsMax)]...)
 }
 
-func (c *contract) checkBody(schema *jsonschema.Schema, body []byte) []gen.FieldError {
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	if err == nil {
-		err = schema.Validate(value)
-	}
+// fields flattens what the validator found: one entry for each field or parameter at fault.
+func (c *contract) fields(err error, name string) []gen.FieldError {
 	var found *jsonschema.ValidationError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &found):
-		return c.causes(found, "")
-	}
-	return []gen.FieldError{{Pointer: "", Detail: "is not JSON"}}
-}
-
-// checkQuery refuses what the validator lets pass: unknown and repeated parameters, and text that is not text.
-func (o *operation) checkQuery(raw string) error {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return invalidField("", "the query is not well-formed")
-	}
-	for name, list := range values {
-		many, known := o.query[name]
-		switch {
-		case !known:
-			return invalidField(short(strings.ToValidUTF8(name, "�")), "is not a parameter of this operation")
-		case len(list) > 1 && !many:
-			return invalidField(name, "is given more than once")
-		}
-		for _, v := range list {
-			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-				return invalidField(name, "holds characters that are not text")
-			}
-		}
-	}
-	return nil
-}
-
-// fields flattens what the validator found: one entry for each field or parameter at fault.
-func (c *contract) fields(err error, name string) []gen.FieldError {
-	var out []gen.FieldError
-	switch e := err.(type) {
-	case openapi3.MultiError:
-		for _, inner := range e {
-			out = append(out, c.fields(inner, name)...)
-		}
-		return out
-	case *openapi3filter.RequestError:
-		if e.Parameter != nil {
-			name = e.Parameter.Name
-		}
-		if e.Err != nil {
-			return c.fields(e.Err, name)
-		}
-		return []gen.FieldError{{Pointer: name, Detail: short(e.Reason)}}
-	case *openapi3.SchemaError:
-		var cause *jsonschema.ValidationError
-		if errors.As(e, &cause) {
-			return c.causes(cause, name)
-		}
-		return []gen.FieldError{{Pointer: name + pointer(e.JSONPointer()), Detail: short(e.Reason)}}
-	}
-	switch {
-	case errors.Is(err, openapi3filter.ErrInvalidRequired):
-		return []gen.FieldError{{Pointer: name, Detail: "is required"}}
-	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
-		return []gen.FieldError{{Pointer: name, Detail: "must not be empty"}}
+		return c.causes(found, name)
 	}
 	return []gen.FieldError{{Pointer: name, Detail: "does not have the right form"}}
 }
