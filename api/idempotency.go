@@ -86,7 +86,7 @@ func idempotency(ctx context.Context, method, header string, parts ...any) (*com
 		}
 		write(encoded)
 	}
-	return &commands.Idempotency{Key: key, RequestHash: eventstore.Hash(hash.Sum(nil))}, nil
+	return &commands.Idempotency{Key: key, RequestHash: eventstore.RequestHashOf(eventstore.Hash(hash.Sum(nil)))}, nil
 }
 
 // accountFor derives the id of the account that a key opens, so that a retry finds the same account.

@@ -189,8 +189,8 @@ func (a *appender) keep(b *batch, u *unit) (snapshots []*snapshot) {
 		}
 	}
 	for _, c := range u.commands {
-		if key, ok := c.key(); ok && c.answer.err == nil && len(c.body) <= recentBytes {
-			a.recent.Add(key, c.outcome(c.answer.position))
+		if key, ok := c.key(); ok && c.answer.err == nil && c.size() <= recentBytes {
+			a.recent.Add(key, c.recorded())
 		}
 		if c.snapshot != nil {
 			snapshots = append(snapshots, c.snapshot)

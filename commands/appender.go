@@ -23,7 +23,8 @@ const (
 	batchBytes  = eventstore.AppendBytesMax / 4
 	// batchTimeout bounds the work on one batch. It does not depend on any caller, since a batch has many.
 	batchTimeout = 15 * time.Second
-	// recentMax is how many recent outcomes are kept for those who ask again, recentBytes how large each may be.
+	// recentMax is how many recent outcomes are kept for those who ask again, recentBytes how large each may be with
+	// its events.
 	recentMax   = 4096
 	recentBytes = 4 << 10
 )
@@ -49,7 +50,7 @@ type appender struct {
 	// keys finds the commands on their way by their idempotency keys, recent the outcomes of those that were just
 	// recorded.
 	keys   map[accountKey]*command
-	recent *simplelru.LRU[accountKey, eventstore.Outcome]
+	recent *simplelru.LRU[accountKey, *recorded]
 }
 
 type accountKey struct {
@@ -58,7 +59,7 @@ type accountKey struct {
 }
 
 func newAppender(l *Ledger) *appender {
-	recent, err := simplelru.NewLRU[accountKey, eventstore.Outcome](recentMax, nil)
+	recent, err := simplelru.NewLRU[accountKey, *recorded](recentMax, nil)
 	if err != nil {
 		panic(err) // the size is a constant
 	}
@@ -181,7 +182,7 @@ func (a *appender) join(c *command, held []*entry) (step, <-chan struct{}) {
 	key, keyed := c.key()
 	if keyed {
 		if recorded, ok := a.recent.Get(key); ok {
-			c.answer = answer{recorded: &recorded}
+			c.answer = answer{recorded: recorded}
 			return answered, nil
 		}
 		if first := a.keys[key]; first != nil {
@@ -244,9 +245,9 @@ func (a *appender) wait(ctx context.Context, c *command, others <-chan struct{})
 
 // lookUp answers from the outcome that is recorded under the command's key, if there is one.
 func (a *appender) lookUp(ctx context.Context, c *command) (answer, bool) {
-	recorded, ok, err := a.ledger.store.Outcome(ctx, c.caller.Account, c.caller.Idempotency.Key)
+	recorded, ok, err := a.ledger.recorded(ctx, c.caller.Account, c.caller.Idempotency.Key)
 	if err != nil {
 		return answer{err: fmt.Errorf("read the outcome of a key: %w", err)}, true
 	}
-	return answer{recorded: &recorded}, ok
+	return answer{recorded: recorded}, ok
 }

@@ -128,6 +128,7 @@ func (u *unit) seal() (sealed eventstore.Unit, size int) {
 			}
 			sealed.Outcomes = append(sealed.Outcomes, eventstore.NewOutcome{
 				Key: c.caller.Idempotency.Key, RequestHash: c.caller.Idempotency.RequestHash, Body: c.body, Events: done,
+				Span: len(c.events),
 			})
 		}
 		size += c.size()

@@ -18,6 +18,7 @@ type command struct {
 	streams []string
 	fresh   string // the stream of these that has no events yet, unless an id was drawn twice
 	decide  func(*work) (any, error)
+	told    bool // the events of a command that is not refused tell its outcome
 
 	shardID   int
 	tries     int
@@ -30,7 +31,7 @@ type command struct {
 	pending  []domain.Event // the events, beside their envelopes
 	refused  *domain.Error
 	snapshot *snapshot
-	body     json.RawMessage // the outcome that is recorded under the key
+	body     json.RawMessage // the outcome that is recorded under the key, or nil if the events tell it
 	broken   error           // why there are no bytes
 	answer   answer          // true once the batch is done
 	again    bool            // what it was decided on was not appended
@@ -90,33 +91,38 @@ func (c *command) encode(ctx context.Context, codec *eventstore.Codec) {
 	if c.answer.err != nil {
 		return
 	}
-	if c.broken = c.encodeEvents(ctx, codec); c.broken != nil || c.caller.Idempotency == nil {
-		return
+	if c.broken = c.encodeEvents(ctx, codec); c.broken == nil {
+		c.broken = c.encodeOutcome()
 	}
-	body, err := json.Marshal(outcomeOf(c.answer.result, c.refused))
-	if err != nil {
-		c.broken = fmt.Errorf("encode the outcome: %w", err)
-	}
-	c.body = body
 	c.batch.bytes.Add(int64(c.size()))
 }
 
 func (c *command) encodeEvents(ctx context.Context, codec *eventstore.Codec) error {
-	if len(c.events) == 0 {
-		return nil
-	}
-	metadata, err := json.Marshal(eventstore.Metadata{
+	meta := eventstore.Metadata{
 		Account: c.caller.Account, Command: c.name, Actor: c.caller.Actor, Correlation: c.caller.Correlation,
-	})
-	if err != nil {
-		return fmt.Errorf("encode metadata: %w", err)
 	}
 	for i, e := range c.pending {
 		data, err := codec.Encode(ctx, c.caller.Account, e)
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", c.events[i].Type, err)
 		}
+		metadata, err := json.Marshal(meta.For(c.events[i].Stream))
+		if err != nil {
+			return fmt.Errorf("encode metadata: %w", err)
+		}
 		c.events[i].Data, c.events[i].Metadata = data, metadata
+	}
+	return nil
+}
+
+// encodeOutcome writes down what the events do not tell.
+func (c *command) encodeOutcome() (err error) {
+	c.body = nil
+	if c.caller.Idempotency == nil || c.told && c.refused == nil && len(c.events) > 0 {
+		return nil
+	}
+	if c.body, err = json.Marshal(outcomeOf(c.answer.result, c.refused)); err != nil {
+		return fmt.Errorf("encode the outcome: %w", err)
 	}
 	return nil
 }
@@ -138,9 +144,9 @@ func (c *command) key() (accountKey, bool) {
 	return accountKey{c.caller.Account, c.caller.Idempotency.Key}, true
 }
 
-// outcome returns what is recorded under the command's key.
-func (c *command) outcome(position eventstore.Position) eventstore.Outcome {
-	return eventstore.Outcome{
-		Key: c.caller.Idempotency.Key, RequestHash: c.caller.Idempotency.RequestHash, Body: c.body, Position: position,
+// recorded returns what was recorded under the command's key.
+func (c *command) recorded() *recorded {
+	return &recorded{
+		request: c.caller.Idempotency.RequestHash, position: c.answer.position, body: c.body, events: c.pending,
 	}
 }

@@ -88,7 +88,7 @@ type Caller struct {
 // Idempotency makes a command happen once. The first outcome under a key is kept for ever, refusals included.
 type Idempotency struct {
 	Key         string
-	RequestHash eventstore.Hash
+	RequestHash eventstore.RequestHash
 }
 
 // Receipt is the answer to a command.

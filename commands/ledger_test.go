@@ -99,7 +99,7 @@ func (b *bundle) heads(t *testing.T) []eventstore.Head {
 }
 
 func keyed(c commands.Caller, key string, body byte) commands.Caller {
-	c.Idempotency = &commands.Idempotency{Key: key, RequestHash: eventstore.Hash{body}}
+	c.Idempotency = &commands.Idempotency{Key: key, RequestHash: eventstore.RequestHash{body}}
 	return c
 }
 

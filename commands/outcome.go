@@ -1,13 +1,40 @@
 package commands
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/pingvas/pingvas/domain"
+	"github.com/pingvas/pingvas/eventstore"
 )
 
-// outcome is what a command answered, as it is recorded: a result or a refusal.
+// recorded is what was recorded of a command under its idempotency key: its outcome, or the events that tell it.
+type recorded struct {
+	request  eventstore.RequestHash
+	position eventstore.Position
+	body     []byte
+	events   []domain.Event
+}
+
+// recorded reads what was recorded under a key of an account, and returns false if nothing was.
+func (l *Ledger) recorded(ctx context.Context, account domain.AccountID, key string) (*recorded, bool, error) {
+	o, ok, err := l.store.Outcome(ctx, account, key)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	r := &recorded{request: o.RequestHash, position: o.Position, body: o.Body}
+	for _, e := range o.Events {
+		event, err := l.codec.Decode(ctx, e)
+		if err != nil {
+			return nil, false, err
+		}
+		r.events = append(r.events, event)
+	}
+	return r, true, nil
+}
+
+// outcome is what a command answered, as it is written: a result or a refusal.
 type outcome struct {
 	Result  any      `json:"result,omitempty"`
 	Refusal *refusal `json:"refusal,omitempty"`

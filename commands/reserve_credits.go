@@ -22,15 +22,26 @@ func (l *Ledger) ReserveCredits(ctx context.Context, c Caller, in account.Reserv
 		name:    "reserve_credits",
 		streams: []string{eventstore.AccountStream(c.Account)},
 		decide:  func(w *work) (Reserved, error) { return reserve(w, in) },
+		told:    reservedBy,
 	})
 }
 
 func reserve(w *work, in account.Reserve) (Reserved, error) {
+	before := len(w.pending)
 	if err := w.onAccount(in); err != nil {
 		return Reserved{}, err
 	}
-	made, _ := w.account.state.Reservation(in.Reservation)
-	return Reserved{in.Reservation, made.Slices, in.Expires}, nil
+	return reservedBy(w.pending[before:]), nil
+}
+
+// reservedBy returns the reservation that events have made.
+func reservedBy(events []domain.Event) Reserved {
+	for _, e := range events {
+		if e, is := e.(account.CreditsReserved); is {
+			return Reserved{e.Reservation, e.Slices, e.Expires}
+		}
+	}
+	return Reserved{}
 }
 
 // EndedReservation is how a reservation ended.
@@ -58,6 +69,7 @@ func (l *Ledger) endReserved(
 		name:    name,
 		streams: []string{eventstore.AccountStream(c.Account)},
 		decide:  func(w *work) (EndedReservation, error) { return endReservation(w, id, in) },
+		told:    func(events []domain.Event) EndedReservation { return endedBy(id, events) },
 	})
 }
 
@@ -69,9 +81,14 @@ func endReservation(w *work, id domain.ReservationID, in account.Command) (Ended
 	if err := w.onAccount(in); err != nil {
 		return EndedReservation{}, err
 	}
+	return endedBy(id, w.pending[before:]), nil
+}
+
+// endedBy returns how events have ended the reservation.
+func endedBy(id domain.ReservationID, events []domain.Event) EndedReservation {
 	var ended Ended
-	for _, e := range w.pending[before:] {
+	for _, e := range events {
 		ended.add(e)
 	}
-	return EndedReservation{id, ended.Settled, ended.Released, ended.Waived}, nil
+	return EndedReservation{id, ended.Settled, ended.Released, ended.Waived}
 }

@@ -20,6 +20,8 @@ type useCase[R any] struct {
 	// seals says that the events may hold personal data.
 	seals  bool
 	decide func(*work) (R, error)
+	// told returns the result as the command's events tell it. Where it is set, no outcome is recorded beside them.
+	told func([]domain.Event) R
 }
 
 // answer is what became of a command.
@@ -27,8 +29,8 @@ type answer struct {
 	result   any
 	refusal  error // what the domain said no with, or nil
 	position eventstore.Position
-	recorded *eventstore.Outcome // of an earlier command with the same key
-	err      error               // it is unknown whether the command took effect, or it was not run
+	recorded *recorded // of an earlier command with the same key
+	err      error     // it is unknown whether the command took effect, or it was not run
 }
 
 // run decides and appends, together with the other commands of the shard. Refusals by the domain are recorded under
@@ -43,25 +45,31 @@ func run[R any](ctx context.Context, l *Ledger, c Caller, u useCase[R]) (Receipt
 	}
 	shard := eventstore.ShardOf(c.Account, l.store.Shards())
 	a := l.appenders[shard%len(l.appenders)].run(ctx, &command{
-		caller: c, name: u.name, streams: u.streams, fresh: u.fresh, shardID: shard,
+		caller: c, name: u.name, streams: u.streams, fresh: u.fresh, shardID: shard, told: u.told != nil,
 		decide: func(w *work) (any, error) { return u.decide(w) },
 	})
 	switch {
 	case a.err != nil:
 		return Receipt[R]{}, a.err
 	case a.recorded != nil:
-		return replay[R](c, *a.recorded)
+		return u.replay(c, *a.recorded)
 	}
 	result, _ := a.result.(R)
 	return Receipt[R]{Result: result, Position: a.position}, a.refusal
 }
 
 // replay answers with what was recorded under the caller's key.
-func replay[R any](c Caller, recorded eventstore.Outcome) (Receipt[R], error) {
-	if recorded.RequestHash != c.Idempotency.RequestHash {
+func (u useCase[R]) replay(c Caller, r recorded) (Receipt[R], error) {
+	if r.request != c.Idempotency.RequestHash {
 		return Receipt[R]{}, domain.Errorf(domain.CodeIdempotencyMismatch,
 			"the idempotency key was used for another request")
 	}
-	result, err := readOutcome[R](recorded.Body)
-	return Receipt[R]{Result: result, Position: recorded.Position, Replayed: true}, err
+	out := Receipt[R]{Position: r.position, Replayed: true}
+	if r.body == nil && u.told != nil {
+		out.Result = u.told(r.events)
+		return out, nil
+	}
+	var err error
+	out.Result, err = readOutcome[R](r.body)
+	return out, err
 }

@@ -23,7 +23,6 @@ type Envelope struct {
 	Data       []byte
 	Metadata   []byte
 	RecordedAt time.Time
-	Leaf       Hash
 	Chain      Hash
 }
 
@@ -32,7 +31,8 @@ func (e Envelope) Position() Position { return Position{e.Shard, e.Pos} }
 
 // Metadata says where an event came from. It is recorded with every event and covered by its hash.
 type Metadata struct {
-	Account domain.AccountID `json:"account"`
+	// Account is left out of events in the account's own stream.
+	Account domain.AccountID `json:"account,omitempty"`
 	// Command is the name of the use case, e.g. "request_generation".
 	Command string `json:"command"`
 	// Actor is who asked: an API key id, a worker, or "system".
@@ -45,7 +45,19 @@ type Metadata struct {
 func (e Envelope) Meta() (Metadata, error) {
 	var m Metadata
 	err := jsonv2.Unmarshal(e.Metadata, &m)
+	if m.Account == "" {
+		id, _ := strings.CutPrefix(e.Stream, accountPrefix)
+		m.Account = domain.AccountID(id)
+	}
 	return m, err
+}
+
+// For returns the metadata of the command's events in a stream.
+func (m Metadata) For(stream string) Metadata {
+	if stream == AccountStream(m.Account) {
+		m.Account = ""
+	}
+	return m
 }
 
 // Position names one event of the whole ledger, or the place after it. The zero position is before all events.
@@ -99,8 +111,10 @@ func (h AccountHash) Shard(shards int) int { return int(uint64(h) % uint64(shard
 // ShardOf returns the shard in which all streams of an account lie.
 func ShardOf(account domain.AccountID, shards int) int { return HashAccount(account).Shard(shards) }
 
+const accountPrefix = "account-"
+
 // AccountStream names the stream of the account's credits.
-func AccountStream(id domain.AccountID) string { return "account-" + string(id) }
+func AccountStream(id domain.AccountID) string { return accountPrefix + string(id) }
 
 // GenerationStream names the stream of a generation.
 func GenerationStream(id domain.GenerationID) string { return "generation-" + string(id) }

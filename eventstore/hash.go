@@ -9,6 +9,16 @@ import (
 // Hash is a SHA-256 digest.
 type Hash [sha256.Size]byte
 
+// RequestHash is the first half of a SHA-256 over a request: enough to tell the requests of one account under one
+// idempotency key apart.
+type RequestHash [sha256.Size / 2]byte
+
+// HashRequest returns the hash of a request's canonical bytes.
+func HashRequest(canonical []byte) RequestHash { return RequestHashOf(sha256.Sum256(canonical)) }
+
+// RequestHashOf returns the half of a digest that is kept.
+func RequestHashOf(digest Hash) RequestHash { return RequestHash(digest[:len(RequestHash{})]) }
+
 // String returns the digest in hex.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 

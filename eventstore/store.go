@@ -113,19 +113,23 @@ type NewEvent struct {
 // NewOutcome records what a command answered under its idempotency key.
 type NewOutcome struct {
 	Key         string
-	RequestHash Hash
-	Body        []byte // JSON, the caller's own
+	RequestHash RequestHash
+	// Body is JSON, the caller's own, or nil if the command's own events tell all of it.
+	Body []byte
 	// Events is how many events of the unit had been caused when this command was done: the last of them gives the
 	// outcome its position, and no other outcome may have it. 0 means that the command caused none.
 	Events int
+	// Span is how many of them the command has caused itself: the last ones.
+	Span int
 }
 
 // Outcome is a recorded NewOutcome.
 type Outcome struct {
 	Key         string
-	RequestHash Hash
+	RequestHash RequestHash
 	Body        []byte
-	Position    Position // zero if the command caused no events
+	Events      []Envelope // what the command has caused, if there is no Body
+	Position    Position   // zero if the command caused no events
 }
 
 // Status says what became of a unit.

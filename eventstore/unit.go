@@ -190,7 +190,11 @@ func (c *unitCheck) keys(u Unit) error {
 			return domain.Errorf(domain.CodeInvalid, "an outcome of %d bytes, at most %d", len(o.Body), EventBytesMax)
 		case c.bytes > AppendBytesMax:
 			return domain.Errorf(domain.CodeInvalid, "more than %d bytes in one append", AppendBytesMax)
-		case len(o.Body) == 0:
+		case o.Span < min(o.Events, 1) || o.Span > max(0, o.Events-last):
+			return domain.Errorf(domain.CodeInvalid, "a command with %d of %d events of its own", o.Span, o.Events)
+		case o.Body == nil && o.Events == 0:
+			return domain.Errorf(domain.CodeInvalid, "an outcome that nothing tells")
+		case o.Body != nil && len(o.Body) == 0:
 			return NotJSON()
 		}
 		last = max(last, o.Events)

@@ -41,7 +41,7 @@ func (e Envelope) Headers() map[string]string {
 		HeaderContentType: "application/json",
 		HeaderVersion:     strconv.FormatInt(e.Version, 10),
 		HeaderMetadata:    string(e.Metadata),
-		HeaderLeaf:        e.Leaf.String(),
+		HeaderLeaf:        LeafHash(e.Shard, e.New()).String(),
 		HeaderChain:       e.Chain.String(),
 	}
 }
@@ -65,13 +65,14 @@ func FromWire(header func(name string) string, value []byte) (Envelope, error) {
 		Shard: at.Shard, Pos: at.Pos, Stream: header(HeaderSubject), Version: version, Type: header(HeaderType),
 		Data: value, Metadata: []byte(header(HeaderMetadata)), RecordedAt: recorded,
 	}
-	if e.Leaf, err = parseHash(header(HeaderLeaf)); err != nil {
+	leaf, err := parseHash(header(HeaderLeaf))
+	if err != nil {
 		return Envelope{}, fmt.Errorf("read %s of %s: %w", HeaderLeaf, at, err)
 	}
 	if e.Chain, err = parseHash(header(HeaderChain)); err != nil {
 		return Envelope{}, fmt.Errorf("read %s of %s: %w", HeaderChain, at, err)
 	}
-	if LeafHash(e.Shard, e.New()) != e.Leaf {
+	if LeafHash(e.Shard, e.New()) != leaf {
 		return Envelope{}, fmt.Errorf("event %s was changed on its way", at)
 	}
 	return e, nil

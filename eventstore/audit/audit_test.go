@@ -140,19 +140,21 @@ func TestTamperingIsFoundWhereItIs(t *testing.T) {
 	}{
 		"data": {
 			at(2, func(e *eventstore.Envelope) { e.Data = []byte(`{"grant":"g","amount":900}`) }),
-			"0:2 account.credits_granted.v1 has leaf hash",
+			"0:2 account.credits_granted.v1 has chain hash",
 		},
 		"metadata": {
 			at(3, func(e *eventstore.Envelope) { e.Metadata = []byte(`{"account":"` + owner + `"}`) }),
-			"0:3 account.credits_reserved.v1 has leaf hash",
+			"0:3 account.credits_reserved.v1 has chain hash",
 		},
 		"type": {
 			at(1, func(e *eventstore.Envelope) { e.Type = "account.vanished.v1" }),
-			"0:1 account.vanished.v1 has leaf hash",
+			"0:1 account.vanished.v1 has chain hash",
 		},
-		"rehashed leaf": {at(2, rehash), "0:2 account.credits_granted.v1 has chain hash"},
+		"rehashed": {
+			func(s *tampered) { s.change = rehash }, "0:3 account.credits_reserved.v1 has chain hash",
+		},
 		"version": {
-			at(3, func(e *eventstore.Envelope) { e.Version = 9 }), "0:3 account.credits_reserved.v1 has leaf hash",
+			at(3, func(e *eventstore.Envelope) { e.Version = 9 }), "0:3 account.credits_reserved.v1 has chain hash",
 		},
 		"head": {
 			func(s *tampered) { s.head = func(h *eventstore.Head) { h.Chain[0] ^= 1 } }, "0:4 the head of the shard",
@@ -177,10 +179,12 @@ func TestTamperingIsFoundWhereItIs(t *testing.T) {
 	}
 }
 
-// rehash is what someone does who may write to the table: change an event and its leaf hash.
-func rehash(e *eventstore.Envelope) {
+// rehash is what someone does who may write to the table: change an event and its hash.
+func rehash(page []eventstore.Envelope) []eventstore.Envelope {
+	e := &page[1]
 	e.Data = []byte(`{"grant":"g","amount":900,"at":"2026-03-01T12:00:00Z"}`)
-	e.Leaf = eventstore.LeafHash(e.Shard, e.New())
+	e.Chain = eventstore.ChainHash(page[0].Chain, e.Pos, eventstore.LeafHash(e.Shard, e.New()))
+	return page
 }
 
 func TestWrongHistoryIsFound(t *testing.T) {

@@ -123,7 +123,7 @@ func checkJSON(batches []eventstore.Batch) error {
 				}
 			}
 			for _, o := range u.Outcomes {
-				if !isJSON(o.Body) {
+				if o.Body != nil && !isJSON(o.Body) {
 					return eventstore.NotJSON()
 				}
 			}
@@ -146,7 +146,7 @@ func (s *shard) missed(known *eventstore.Head) []eventstore.Envelope {
 	out := make([]eventstore.Envelope, 0, int64(len(s.events))-known.Pos)
 	for _, e := range s.events[known.Pos:] {
 		e = clone(e)
-		e.RecordedAt, e.Leaf, e.Chain = time.Time{}, eventstore.Hash{}, eventstore.Hash{}
+		e.RecordedAt, e.Chain = time.Time{}, eventstore.Hash{}
 		out = append(out, e)
 	}
 	return out
@@ -196,13 +196,16 @@ func (s *shard) record(index int, u eventstore.Unit, now time.Time) int64 {
 		s.events = append(s.events, eventstore.Envelope{
 			Shard: index, Pos: head.Pos + 1, Stream: e.Stream, Version: e.Version, Type: e.Type,
 			Data: bytes.Clone(e.Data), Metadata: bytes.Clone(e.Metadata), RecordedAt: now,
-			Leaf: leaf, Chain: eventstore.ChainHash(head.Chain, head.Pos+1, leaf),
+			Chain: eventstore.ChainHash(head.Chain, head.Pos+1, leaf),
 		})
 	}
 	for _, o := range u.Outcomes {
 		recorded := eventstore.Outcome{Key: o.Key, RequestHash: o.RequestHash, Body: bytes.Clone(o.Body)}
 		if o.Events > 0 {
 			recorded.Position = eventstore.Position{Shard: index, Pos: before + int64(o.Events)}
+		}
+		if o.Body == nil {
+			recorded.Events = s.events[recorded.Position.Pos-int64(o.Span) : recorded.Position.Pos]
 		}
 		s.outcomes[outcomeKey{u.Account, o.Key}] = recorded
 	}
@@ -278,7 +281,10 @@ func (s *Store) Outcome(ctx context.Context, account domain.AccountID, key strin
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	o, ok := sh.outcomes[outcomeKey{account, key}]
-	o.Body = bytes.Clone(o.Body)
+	o.Body, o.Events = bytes.Clone(o.Body), slices.Clone(o.Events)
+	for i := range o.Events {
+		o.Events[i] = clone(o.Events[i])
+	}
 	return o, ok, ctx.Err()
 }
 

@@ -13,7 +13,7 @@ import (
 const appendSQL = `SELECT first_pos, first_chain, last_pos, last_chain, statuses,
 	m_batch, m_pos, m_stream, m_version, m_type, m_data, m_metadata
 FROM ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-	$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)`
+	$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)`
 
 // SQLSTATEs that an append can meet.
 const (
@@ -81,9 +81,9 @@ func (s *Store) append(ctx context.Context, batches []eventstore.Batch, order []
 	err := s.pool.QueryRow(ctx, appendSQL,
 		c.shard, c.known, c.knownChain, c.check, c.last, c.lastChain, c.units, eventstore.MissedMax,
 		c.unit, c.batch, c.pos, c.streamID, c.stream, c.version, c.begins, c.kind, c.data, c.metadata, c.leaf, c.chain,
-		c.keyID, c.key, c.requestHash, c.outcome,
+		c.keyID, c.requestHash, c.span, c.outcome,
 		c.readUnit, c.readBatch, c.readStreamID, c.readVersion,
-		c.refusedUnit, c.refusedBatch, c.refusedAccount, c.refusedKeyID, c.refusedKey, c.refusedHash, c.refusedBody,
+		c.refusedUnit, c.refusedBatch, c.refusedAccount, c.refusedKeyID, c.refusedHash, c.refusedBody,
 	).Scan(&firstPos, &firstChain, &lastPos, &lastChain, &statuses,
 		&m.batch, &m.pos, &m.stream, &m.version, &m.kind, &m.data, &m.metadata)
 	if err != nil {

@@ -50,9 +50,9 @@ type columns struct {
 	leaf        [][]byte
 	chain       [][]byte
 	keyID       []*id // nil where the event ends no command with a key
-	key         []*string
-	requestHash [][]byte
-	outcome     [][]byte
+	requestHash []*id
+	span        []*int16
+	outcome     [][]byte // nil where the events tell it, too
 
 	readUnit     []int32
 	readBatch    []int32
@@ -63,8 +63,7 @@ type columns struct {
 	refusedBatch   []int32
 	refusedAccount []string
 	refusedKeyID   []id
-	refusedKey     []string
-	refusedHash    [][]byte
+	refusedHash    []id
 	refusedBody    [][]byte
 }
 
@@ -96,16 +95,15 @@ func roomFor(batches []eventstore.Batch) *columns {
 		streamID: make([]id, 0, events), stream: make([]string, 0, events), version: make([]int64, 0, events),
 		begins: make([]bool, 0, events), kind: make([]string, 0, events), data: make([][]byte, 0, events),
 		metadata: make([][]byte, 0, events), leaf: make([][]byte, 0, events), chain: make([][]byte, 0, events),
-		keyID: make([]*id, 0, events), key: make([]*string, 0, events),
-		requestHash: make([][]byte, 0, events), outcome: make([][]byte, 0, events),
+		keyID: make([]*id, 0, events), requestHash: make([]*id, 0, events), span: make([]*int16, 0, events),
+		outcome: make([][]byte, 0, events),
 
 		readUnit: make([]int32, 0, reads), readBatch: make([]int32, 0, reads),
 		readStreamID: make([]id, 0, reads), readVersion: make([]int64, 0, reads),
 
 		refusedUnit: make([]int32, 0, refused), refusedBatch: make([]int32, 0, refused),
 		refusedAccount: make([]string, 0, refused), refusedKeyID: make([]id, 0, refused),
-		refusedKey: make([]string, 0, refused), refusedHash: make([][]byte, 0, refused),
-		refusedBody: make([][]byte, 0, refused),
+		refusedHash: make([]id, 0, refused), refusedBody: make([][]byte, 0, refused),
 	}
 }
 
@@ -159,25 +157,24 @@ func (c *columns) event(shard int, head eventstore.Head, e eventstore.NewEvent, 
 	c.leaf = append(c.leaf, leaf[:])
 	c.chain = append(c.chain, head.Chain[:])
 	c.keyID = append(c.keyID, nil)
-	c.key = append(c.key, nil)
 	c.requestHash = append(c.requestHash, nil)
+	c.span = append(c.span, nil)
 	c.outcome = append(c.outcome, nil)
 	return head
 }
 
 // outcomeOf puts an outcome into the row of its event, or into one of its own. first is the unit's first event.
 func (c *columns) outcomeOf(first int, u eventstore.Unit, o eventstore.NewOutcome) {
-	id := keyID(u.Account, o.Key)
+	key := keyID(u.Account, o.Key)
 	if o.Events > 0 {
-		i := first + o.Events - 1
-		c.keyID[i], c.key[i], c.requestHash[i], c.outcome[i] = &id, &o.Key, o.RequestHash[:], o.Body
+		i, hash, span := first+o.Events-1, id(o.RequestHash), int16(o.Span)
+		c.keyID[i], c.requestHash[i], c.span[i], c.outcome[i] = &key, &hash, &span, o.Body
 		return
 	}
 	c.refusedUnit = append(c.refusedUnit, int32(c.units))
 	c.refusedBatch = append(c.refusedBatch, int32(len(c.shard)))
 	c.refusedAccount = append(c.refusedAccount, string(u.Account))
-	c.refusedKeyID = append(c.refusedKeyID, id)
-	c.refusedKey = append(c.refusedKey, o.Key)
-	c.refusedHash = append(c.refusedHash, o.RequestHash[:])
+	c.refusedKeyID = append(c.refusedKeyID, key)
+	c.refusedHash = append(c.refusedHash, id(o.RequestHash))
 	c.refusedBody = append(c.refusedBody, o.Body)
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-const readShardSQL = `SELECT pos, stream, version, type, data, metadata, recorded_at, leaf_hash, chain_hash,
-	stream_id
+const readShardSQL = `SELECT pos, stream, version, type, data, metadata, recorded_at, chain_hash, stream_id
 FROM ledger.events WHERE shard = $1 AND pos > $2 ORDER BY pos LIMIT $3`
 
 // ReadShard implements eventstore.Store.
@@ -30,7 +29,7 @@ func (s *Store) ReadShard(ctx context.Context, shard int, after int64, limit int
 
 // readStreamsSQL goes through the streams in order and reads each by index, so that it stops at the limit.
 const readStreamsSQL = `SELECT e.pos, e.stream, e.version, e.type, e.data, e.metadata, e.recorded_at,
-	e.leaf_hash, e.chain_hash, e.stream_id
+	e.chain_hash, e.stream_id
 FROM (SELECT * FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS u (stream_id, version, n) ORDER BY n) AS s
 CROSS JOIN LATERAL (SELECT * FROM ledger.events r
 	WHERE r.stream_id = s.stream_id AND r.version > s.version ORDER BY r.version LIMIT $3) AS e
@@ -65,10 +64,10 @@ func collect(ctx context.Context, doing string, shard int, rows pgx.Rows) ([]eve
 	defer rows.Close()
 	out := []eventstore.Envelope{}
 	var filed id
-	var leaf, chain pgtype.DriverBytes // good until the next row
+	var chain pgtype.DriverBytes // good until the next row
 	for rows.Next() {
 		e := eventstore.Envelope{Shard: shard}
-		err := rows.Scan(&e.Pos, &e.Stream, &e.Version, &e.Type, &e.Data, &e.Metadata, &e.RecordedAt, &leaf, &chain, &filed)
+		err := rows.Scan(&e.Pos, &e.Stream, &e.Version, &e.Type, &e.Data, &e.Metadata, &e.RecordedAt, &chain, &filed)
 		if err != nil {
 			return nil, failed(ctx, doing, err)
 		}
@@ -76,7 +75,7 @@ func collect(ctx context.Context, doing string, shard int, rows pgx.Rows) ([]eve
 			return nil, fmt.Errorf("%s: event %s is filed under another stream than its own", doing, e.Position())
 		}
 		e.RecordedAt = e.RecordedAt.UTC()
-		e.Leaf, e.Chain = eventstore.Hash(leaf), eventstore.Hash(chain)
+		e.Chain = eventstore.Hash(chain)
 		out = append(out, e)
 	}
 	if err := rows.Err(); err != nil {

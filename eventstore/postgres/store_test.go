@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -176,7 +177,9 @@ func TestMigrateAtOnceAndAgain(t *testing.T) {
 	var versions int
 	require.NoError(t, pool.QueryRow(t.Context(),
 		`SELECT count(*) FROM ledger.migrations WHERE version_id > 0 AND is_applied`).Scan(&versions))
-	require.Equal(t, 3, versions, "as many as there are files")
+	files, err := os.ReadDir("migrations")
+	require.NoError(t, err)
+	require.Len(t, files, versions, "as many as there are files")
 }
 
 func TestOpenSaysWhatIsMissing(t *testing.T) {

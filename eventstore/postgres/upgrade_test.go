@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"crypto/sha256"
 	"io/fs"
 	"testing"
 
@@ -49,9 +50,10 @@ func TestUpgradeKeepsWhatIsRecorded(t *testing.T) {
 	require.NoError(t, err)
 	done, refused := storetest.Outcome("done 키", 2), storetest.Outcome("refused", 0)
 	for _, o := range []eventstore.NewOutcome{done, refused} {
+		request := sha256.Sum256([]byte("request of " + o.Key))
 		_, err = pool.Exec(t.Context(), `INSERT INTO ledger.outcomes
 			VALUES ($1, $2, $3, $4, $5, NULLIF($6::bigint, 0), now())`,
-			account, o.Key, o.RequestHash[:], string(o.Body), shard, o.Events)
+			account, o.Key, request[:], string(o.Body), shard, o.Events)
 		require.NoError(t, err)
 	}
 
@@ -72,6 +74,7 @@ func TestUpgradeKeepsWhatIsRecorded(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, ok, want.Key)
 		require.Equal(t, want.Body, o.Body)
+		require.Equal(t, want.RequestHash, o.RequestHash)
 		require.EqualValues(t, want.Events, o.Position.Pos)
 		again := storetest.WithKey(storetest.Unit(account, 4, 1), want.Key)
 		results, err := storetest.Append(t.Context(), store, shard, again)

@@ -1,7 +1,7 @@
 package storetest
 
 import (
-	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +44,28 @@ func testAppendAndRead(t *testing.T, s *suite) {
 		[]eventstore.StreamVersion{{Stream: eventstore.AccountStream(s.a)}}, 10)
 	require.NoError(t, err)
 	require.Equal(t, events, streams)
+}
+
+func testOutcomesToldByEvents(t *testing.T, s *suite) {
+	unit := Unit(s.a, 1, 6)
+	for i, span := range []int{1, 3} {
+		o := Outcome(fmt.Sprint("told ", i), 1+4*i)
+		o.Body, o.Span = nil, span
+		unit.Outcomes = append(unit.Outcomes, o)
+	}
+	mustAppend(t, s.store, s.shard, Unit(s.b, 1, 2), unit)
+	all := ReadAll(t, s.store, s.shard)
+	for i, want := range [][]eventstore.Envelope{all[2:3], all[4:7]} {
+		o, ok := outcomeOf(t, s.store, s.a, fmt.Sprint("told ", i))
+		require.True(t, ok)
+		require.Nil(t, o.Body)
+		require.Equal(t, want, o.Events)
+		require.Equal(t, want[len(want)-1].Position(), o.Position)
+	}
+	o, _ := outcomeOf(t, s.store, s.a, "told 1")
+	clear(o.Events[0].Data)
+	again, _ := outcomeOf(t, s.store, s.a, "told 1")
+	require.Equal(t, all[4:7], again.Events, "what was written cannot be changed")
 }
 
 // A unit that only read a stream is refused like one that adds to it, once the stream has moved on.
@@ -130,7 +152,7 @@ func testDuplicate(t *testing.T, s *suite) {
 	mustAppend(t, s.store, s.shard, Unit(s.b, 1, 4), WithKey(Unit(s.a, 1, 2), "k"))
 	again := WithKey(Unit(s.a, 3, 1), "k")
 	again.Outcomes[0].Body = []byte(`"another answer"`)
-	again.Outcomes[0].RequestHash = sha256.Sum256([]byte("another request"))
+	again.Outcomes[0].RequestHash = eventstore.HashRequest([]byte("another request"))
 	results := mustAppend(t, s.store, s.shard, again, Unit(s.b, 5, 1))
 	require.Equal(t, []eventstore.Result{duplicate(), appended(7)}, results)
 

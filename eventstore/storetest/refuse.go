@@ -132,6 +132,16 @@ func spoiltOutcomes() []spoilt {
 			u.Outcomes = append(u.Outcomes, Outcome("other", 2))
 		}},
 		change("outcome below 0", "after -1 of 2", func(o *eventstore.NewOutcome) { o.Events = -1 }),
+		change("an event that others caused", "3 of 2 events of its own", func(o *eventstore.NewOutcome) { o.Span = 3 }),
+		change("no event of its own", "0 of 2 events of its own", func(o *eventstore.NewOutcome) { o.Span = 0 }),
+		{"an event of the command before", "2 of 2 events of its own", func(u *eventstore.Unit) {
+			u.Outcomes = []eventstore.NewOutcome{Outcome("first", 1), Outcome("second", 2)}
+			u.Outcomes[1].Span = 2
+		}},
+		{"told by nothing", "nothing tells", func(u *eventstore.Unit) {
+			u.Outcomes = append(u.Outcomes, eventstore.NewOutcome{Key: "told by nothing"})
+		}},
+		body("no body", notJSON, []byte{}),
 		body("body not JSON", notJSON, []byte(`{`)),
 		body("body too large", "an outcome of", jsonString(eventstore.EventBytesMax+1)),
 		{"too many bytes of outcomes", "bytes in one append", func(u *eventstore.Unit) {

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(testing.TB) eventstore.Store) {
 		"one of several keys is a duplicate":    testDuplicateAmongKeys,
 		"keys belong to accounts":               testKeysOfAccounts,
 		"outcomes without events":               testOutcomesWithoutEvents,
+		"outcomes that events tell":             testOutcomesToldByEvents,
 		"streams that are only read":            testReads,
 		"snapshots":                             testSnapshots,
 		"positions of outcomes":                 testOutcomePositions,

@@ -164,7 +164,7 @@ func (c *customer) try(o order, way string, patience time.Duration) *ack {
 	value, err := c.w.ask(ctx, nil, o.kind, c.name+" "+o.key+way, func(ctx context.Context, api *life) (any, error) {
 		return o.do(ctx, api, commands.Caller{
 			Account: c.account, Actor: "customer",
-			Idempotency: &commands.Idempotency{Key: o.key, RequestHash: eventstore.Hash{byte(len(o.kind))}},
+			Idempotency: &commands.Idempotency{Key: o.key, RequestHash: eventstore.RequestHash{byte(len(o.kind))}},
 		})
 	})
 	a := ack{kind: o.kind, key: o.key, account: c.account}

@@ -152,6 +152,10 @@ func (w *world) recorded(account domain.AccountID, key string) (string, string, 
 	if err != nil || !there {
 		return "", "", out.Position, errors.Join(err, errors.New("it is not there"))
 	}
+	if out.Body == nil {
+		result, err := told(out.Events)
+		return "", result, out.Position, err
+	}
 	var body struct {
 		Result  json.RawMessage `json:"result"`
 		Refusal struct {
@@ -160,6 +164,24 @@ func (w *world) recorded(account domain.AccountID, key string) (string, string, 
 	}
 	err = json.Unmarshal(out.Body, &body)
 	return body.Refusal.Code, string(body.Result), out.Position, err
+}
+
+// told returns the answer to a reservation as its event tells it.
+func told(events []eventstore.Envelope) (string, error) {
+	var said struct {
+		Reservation string          `json:"reservation"`
+		Slices      json.RawMessage `json:"slices"`
+		Expires     string          `json:"expires_at"`
+	}
+	i := slices.IndexFunc(events, func(e eventstore.Envelope) bool { return e.Type == "account.credits_reserved.v1" })
+	if i < 0 {
+		return "", errors.New("its events do not tell it")
+	}
+	if err := json.Unmarshal(events[i].Data, &said); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(said)
+	return string(text), err
 }
 
 // lanes is how many seeds run at a time.

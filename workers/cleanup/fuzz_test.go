@@ -20,12 +20,12 @@ func FuzzDeletion(f *testing.F) {
 	f.Add((image.Tagged{}).EventName(), []byte(`{`), false)
 	f.Fuzz(func(t *testing.T, name string, data []byte, honest bool) {
 		e := eventstore.Envelope{Shard: 1, Pos: 2, Stream: "image-x", Version: 1, Type: name, Data: data}
-		if honest {
-			e.Leaf = eventstore.LeafHash(1, e.New())
-		}
 		msg := message.NewMessage("id", data)
 		for header, value := range e.Headers() {
 			msg.Metadata.Set(header, value)
+		}
+		if !honest {
+			msg.Metadata.Set(eventstore.HeaderLeaf, eventstore.Hash{}.String())
 		}
 		store := &objects{}
 		err := cleanup.RemoveObjects(store, nil).Handle(t.Context(), msg)

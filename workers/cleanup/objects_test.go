@@ -32,7 +32,6 @@ func published(t *testing.T, e domain.Event) *message.Message {
 	data, err := json.Marshal(e)
 	require.NoError(t, err)
 	envelope := eventstore.Envelope{Shard: 1, Pos: 2, Stream: "image-x", Version: 1, Type: e.EventName(), Data: data}
-	envelope.Leaf = eventstore.LeafHash(1, envelope.New())
 	msg := message.NewMessage("id", data)
 	for name, value := range envelope.Headers() {
 		msg.Metadata.Set(name, value)

@@ -51,23 +51,21 @@ func (a *Author) Open(ctx context.Context) (eventstore.Unit, error) {
 func (a *Author) Commands(ctx context.Context, u *eventstore.Unit, n int) error {
 	u.Account = a.id
 	for range n {
-		name, command, result := a.command()
+		name, command := a.command()
+		before := len(u.Events)
 		if err := a.do(ctx, u, name, command); err != nil {
 			return err
 		}
-		body, err := json.Marshal(map[string]any{"result": result})
-		if err != nil {
-			return fmt.Errorf("encode an outcome: %w", err)
-		}
 		u.Outcomes = append(u.Outcomes, eventstore.NewOutcome{
-			Key: name + " " + a.pick.id(), RequestHash: eventstore.Hash{1}, Body: body, Events: len(u.Events),
+			Key: name + " " + a.pick.id(), RequestHash: eventstore.RequestHash{1}, Events: len(u.Events),
+			Span: len(u.Events) - before,
 		})
 	}
 	return nil
 }
 
-// command returns the next command with its name and a result of the size that the ledger's has.
-func (a *Author) command() (string, account.Command, any) {
+// command returns the next command with its name.
+func (a *Author) command() (string, account.Command) {
 	at := now()
 	if a.hold == "" {
 		a.hold = domain.ReservationID(domain.PrefixReservation + a.pick.id())
@@ -75,23 +73,17 @@ func (a *Author) command() (string, account.Command, any) {
 			Reservation: a.hold, Amount: reserveAmount, Use: account.Use{Model: "sdxl-1.0", Operation: "text_to_image"},
 			PriceBook: "metered", Expires: at.Add(reservationTTL), At: at,
 		}
-		slice := account.Slice{Grant: a.state.Grants()[0].ID, Amount: reserveAmount}
-		return "reserve_credits", c, map[string]any{
-			"reservation": a.hold, "slices": []account.Slice{slice}, "expires_at": c.Expires,
-		}
+		return "reserve_credits", c
 	}
 	hold, ending := a.hold, a.pick.ending()
 	a.hold = ""
-	result := map[string]any{
-		"reservation": hold, "settled": ending.charge(), "released": reserveAmount - ending.charge(),
-	}
 	if ending == Release {
 		c := account.Release{Reservation: hold, Reason: "released", Policy: "metered", At: at}
-		return "release_credits", c, result
+		return "release_credits", c
 	}
 	charge := domain.Credits(ending.charge())
 	c := account.Settle{Reservation: hold, Charge: charge, Policy: "metered", At: at}
-	return "settle_credits", c, result
+	return "settle_credits", c
 }
 
 // do decides a command, folds its events and adds them to the unit.
@@ -100,7 +92,7 @@ func (a *Author) do(ctx context.Context, u *eventstore.Unit, name string, c acco
 	if err != nil {
 		return fmt.Errorf("write a history: %w", err)
 	}
-	metadata, err := json.Marshal(eventstore.Metadata{Account: a.id, Command: name, Actor: "bench"})
+	metadata, err := json.Marshal(eventstore.Metadata{Command: name, Actor: "bench"})
 	if err != nil {
 		return fmt.Errorf("encode metadata: %w", err)
 	}

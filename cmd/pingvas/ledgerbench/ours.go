@@ -44,7 +44,7 @@ func AccountID(n int) domain.AccountID {
 func caller(n int, key string) commands.Caller {
 	return commands.Caller{
 		Account: AccountID(n), Actor: "bench",
-		Idempotency: &commands.Idempotency{Key: key, RequestHash: eventstore.Hash{1}},
+		Idempotency: &commands.Idempotency{Key: key, RequestHash: eventstore.RequestHash{1}},
 	}
 }
 
