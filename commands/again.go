@@ -1,28 +1,39 @@
 package commands
 
-import "sync"
+// again is a line of commands that go on in their order: each waits for its turn and gives it on as soon as it has
+// joined a batch, or has to wait for something else. No batch is closed meanwhile.
+type again struct{ commands []*command }
 
-// again is a line of commands that are tried again on states which are there. They go first, in their order: each waits
-// for its turn, gives it on as soon as it has joined the next batch, and that batch waits for all of them.
-type again struct {
-	commands []*command
-	rejoined sync.WaitGroup
+// lineUp lines up commands, but for those whose callers have given up. The lock is held.
+func (a *appender) lineUp(commands []*command) {
+	l := &again{}
+	for _, c := range commands {
+		if !c.left {
+			c.turn, c.line, c.next = make(chan struct{}), l, len(l.commands)+1
+			l.commands = append(l.commands, c)
+		}
+	}
+	a.inLine += len(l.commands)
+	l.call(0)
 }
 
-// lineUp lines up the commands of a batch that are tried again, but for those that have to read something before.
-func lineUp(b *batch) *again {
-	l := &again{}
+// lineUpAfter lines up the commands of a batch that are tried again and those that have waited for it, but for those
+// that have to read something before. The lock is held.
+func (a *appender) lineUpAfter(b *batch) {
+	var all []*command
 	for _, u := range b.units {
 		for _, c := range u.commands {
 			if c.again && !c.duplicate && c.ready() {
-				c.turn, c.line, c.next = make(chan struct{}), l, len(l.commands)+1
-				l.commands = append(l.commands, c)
+				all = append(all, c)
 			}
 		}
 	}
-	l.rejoined.Add(len(l.commands))
-	l.call(0)
-	return l
+	for _, c := range b.followers {
+		if !c.duplicate && a.states.has(c) {
+			all = append(all, c)
+		}
+	}
+	a.lineUp(all)
 }
 
 func (l *again) call(i int) {
@@ -48,11 +59,13 @@ func (c *command) waitTurn() {
 	}
 }
 
-// giveOn has the next command of the line begin.
-func (c *command) giveOn() {
+// giveOn has the next command of the line begin. The lock is held.
+func (a *appender) giveOn(c *command) {
 	if l := c.line; l != nil {
 		c.line = nil
 		l.call(c.next)
-		l.rejoined.Done()
+		if a.inLine--; a.inLine == 0 {
+			a.calm.Signal()
+		}
 	}
 }

@@ -28,11 +28,10 @@ func (a *appender) appendAll() {
 		a.mu.Lock()
 		snapshots := a.finish(b, out, err, learnt)
 		yield := a.contest(out)
-		line := lineUp(b)
+		a.lineUpAfter(b)
 		a.mu.Unlock()
 		close(b.done)
 		a.ledger.save(snapshots)
-		line.rejoined.Wait()
 		if yield {
 			time.Sleep(min(took, yieldMax))
 		}
@@ -69,6 +68,9 @@ func (a *appender) contest(out []eventstore.Appended) (yield bool) {
 func (a *appender) take() *batch {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for a.inLine > 0 {
+		a.calm.Wait()
+	}
 	b := a.open
 	if a.running = b.commands > 0; !a.running {
 		return nil

@@ -43,7 +43,9 @@ type appender struct {
 	running bool   // batches are being appended
 	// contested is positive while most units come too late, see contest.
 	contested int
-	queued    int // commands that wait for others before they can join
+	queued    int       // commands that wait for others before they can join
+	inLine    int       // commands that were called, or will be, and join in no time
+	calm      sync.Cond // there are none
 	// blocked are accounts whose states hold what will not be appended, until their batch is done.
 	blocked map[domain.AccountID]*batch
 	now     chan struct{} // is closed
@@ -65,10 +67,12 @@ func newAppender(l *Ledger) *appender {
 	}
 	now := make(chan struct{})
 	close(now)
-	return &appender{
+	a := &appender{
 		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(),
 		blocked: map[domain.AccountID]*batch{}, now: now, keys: map[accountKey]*command{}, recent: recent,
 	}
+	a.calm.L = &a.mu
+	return a
 }
 
 // shard returns what is known of a shard. The lock is held.
@@ -83,13 +87,23 @@ func (a *appender) shard(id int) *shard {
 
 // run runs a command with others and returns its answer. It returns ctx's error only for a command that was not run.
 func (a *appender) run(ctx context.Context, c *command) answer {
-	defer c.giveOn()
+	defer a.leave(c)
 	for c.tries < triesMax {
 		if a.try(ctx, c) {
 			return c.answer
 		}
 	}
 	return answer{err: domain.Errorf(domain.CodeStaleVersion, "the account is very busy, nothing was done")}
+}
+
+// leave ends a command, wherever it stands.
+func (a *appender) leave(c *command) {
+	if c.line == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.giveOn(c)
 }
 
 // try runs the command once. It returns false if it is to be tried again.
@@ -111,8 +125,8 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 	if next != joined {
 		a.states.release(held)
 	}
+	a.giveOn(c)
 	a.mu.Unlock()
-	c.giveOn()
 
 	switch next {
 	case answered:
@@ -135,6 +149,7 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 	held, fresh := a.states.hold(c, a.shard(c.shardID))
 	if len(fresh) > 0 {
+		a.giveOn(c)
 		a.mu.Unlock()
 		err := a.ledger.load(ctx, c, fresh)
 		a.mu.Lock()
@@ -146,26 +161,39 @@ func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 				e.asOf = 0
 			}
 			e.loaded = true
+			a.lineUp(e.waiting)
+			e.waiting = nil
 			close(e.ready)
 		}
 	}
 	for _, e := range held {
 		if !e.loaded {
-			a.mu.Unlock()
-			select {
-			case <-e.ready:
-			case <-ctx.Done():
+			a.giveOn(c) // nobody may have to wait for what is being read
+			e.waiting = append(e.waiting, c)
+			if err := a.await(ctx, c, e.ready); err != nil {
+				return held, err
 			}
-			a.mu.Lock()
-		}
-		if !e.loaded {
-			return held, ctx.Err()
 		}
 		if e.err != nil {
 			return held, e.err
 		}
 	}
 	return held, nil
+}
+
+// await waits until others are done, and then for its turn among those who did so, too. The lock is held, but not
+// meanwhile.
+func (a *appender) await(ctx context.Context, c *command, others <-chan struct{}) (err error) {
+	a.mu.Unlock()
+	select {
+	case <-others:
+		c.waitTurn()
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	a.mu.Lock()
+	c.left = err != nil
+	return err
 }
 
 // step says how a command goes on.
@@ -186,11 +214,11 @@ func (a *appender) join(c *command, held []*entry) (step, <-chan struct{}) {
 			return answered, nil
 		}
 		if first := a.keys[key]; first != nil {
-			return delayed, first.batch.done
+			return delayed, first.batch.follow(c)
 		}
 	}
 	if b := a.blocked[c.caller.Account]; b != nil {
-		return delayed, b.done
+		return delayed, b.follow(c)
 	}
 	for _, e := range held {
 		if e.dead {
@@ -230,17 +258,14 @@ func (a *appender) add(c *command, held []*entry) {
 // wait waits for others. It returns true if the caller has given up.
 func (a *appender) wait(ctx context.Context, c *command, others <-chan struct{}) (done bool) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.queued++
-	a.mu.Unlock()
-	select {
-	case <-others:
-	case <-ctx.Done():
-		c.answer, done = answer{err: ctx.Err()}, true
-	}
-	a.mu.Lock()
+	err := a.await(ctx, c, others)
 	a.queued--
-	a.mu.Unlock()
-	return done
+	if err != nil {
+		c.answer = answer{err: err}
+	}
+	return err != nil
 }
 
 // lookUp answers from the outcome that is recorded under the command's key, if there is one.

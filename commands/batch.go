@@ -17,11 +17,19 @@ type batch struct {
 	bytes    atomic.Int64   // of the commands that are encoded
 	encoding sync.WaitGroup // commands that are not
 	closed   chan struct{}  // closed when the batch takes no more commands
-	done     chan struct{}  // closed when all its commands have their answers
+	// followers wait for the batch to be done. The appender's lock guards them.
+	followers []*command
+	done      chan struct{} // closed when all its commands have their answers
 }
 
 func newBatch() *batch {
 	return &batch{byOwner: map[domain.AccountID]*unit{}, closed: make(chan struct{}), done: make(chan struct{})}
+}
+
+// follow returns what is closed when the batch is done. The command is then called in turn, see again.
+func (b *batch) follow(c *command) <-chan struct{} {
+	b.followers = append(b.followers, c)
+	return b.done
 }
 
 func (b *batch) hasRoom() bool {

@@ -36,6 +36,7 @@ type command struct {
 	answer   answer          // true once the batch is done
 	again    bool            // what it was decided on was not appended
 
+	left bool // its caller has given up while it waited for others
 	// What is set while the command waits to be tried again, see again.
 	turn chan struct{}
 	line *again

@@ -31,12 +31,13 @@ type entry struct {
 	// own says that only commands of this account change the stream. What belongs to others is not kept.
 	own   bool
 	users int // commands that hold the entry
-	// ready is closed when the entry is loaded, or err says why it is not.
-	ready  chan struct{}
-	loaded bool
-	err    error
-	dead   bool // not to be used any more: it was not loaded, or holds what was not appended
-	turn   int  // how often the state was put back
+	// ready is closed when the entry is loaded, or err says why it is not. Those who have waited are then called in turn.
+	ready   chan struct{}
+	waiting []*command
+	loaded  bool
+	err     error
+	dead    bool // not to be used any more: it was not loaded, or holds what was not appended
+	turn    int  // how often the state was put back
 	// weighs is what the entry counts among those that are idle.
 	weighs int
 }
@@ -149,6 +150,16 @@ func (s *states) bury(e *entry) {
 	} else {
 		s.idle.Remove(e.use)
 	}
+}
+
+// has reports whether all states that the command needs are there.
+func (s *states) has(c *command) bool {
+	for _, name := range c.streams {
+		if e := s.find(use{c.caller.Account, name}); e == nil || !e.loaded || e.dead {
+			return false
+		}
+	}
+	return true
 }
 
 // find returns the entry of a stream if there is one.
