@@ -173,7 +173,7 @@ func (s *benchServer) start(ctx context.Context, b *bench, args []string) (io.Re
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	s.process = exec.CommandContext(ctx, self, append([]string{"bench", "serve"}, args...)...)
+	s.process = exec.CommandContext(ctx, self, append([]string{"--log-level", b.logLevel(ctx), "bench", "serve"}, args...)...)
 	s.process.Env = append(os.Environ(), "DATABASE_URL="+b.ledger.DatabaseURL, "PINGVAS_MASTER_KEY="+b.ledger.MasterKey)
 	s.process.Stderr, s.process.WaitDelay = file, serveStopMax
 	stdin, err := s.process.StdinPipe()
@@ -186,6 +186,16 @@ func (s *benchServer) start(ctx context.Context, b *bench, args []string) (io.Re
 		return nil, err
 	}
 	return stdout, s.process.Start()
+}
+
+// logLevel is how much this process logs, and so those that it starts.
+func (b *bench) logLevel(ctx context.Context) string {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		if b.log.Enabled(ctx, level) {
+			return strings.ToLower(level.String())
+		}
+	}
+	return "error"
 }
 
 // stop ends the server.
