@@ -134,9 +134,7 @@ func (s *Server) routes() *mux.Router {
 	r.NotFoundHandler = http.HandlerFunc(s.notFound)
 	r.MethodNotAllowedHandler = s.methodNotAllowed(r)
 	r.Use(s.named)
-	s.pageRoutes(r)
-	s.internalRoutes(r)
-
+	// Routes are tried in their order: those that are called most come first.
 	public := r.NewRoute().Subrouter()
 	public.Use(s.admit)
 	strict := gen.NewStrictHandlerWithOptions(s, nil, gen.StrictHTTPServerOptions{
@@ -151,6 +149,8 @@ func (s *Server) routes() *mux.Router {
 			s.fail(w, r, paramError(err))
 		},
 	})
+	s.internalRoutes(r)
+	s.pageRoutes(r)
 	return r
 }
 

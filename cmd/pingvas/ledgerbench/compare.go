@@ -116,8 +116,9 @@ func Print(out io.Writer, results []Result) {
 	for _, r := range results[1:] {
 		base := results[0].Cost
 		if base.WALBytes > 0 && base.TableBytes > 0 {
-			fmt.Fprintf(out, "%-8s %4d clients  %-9s writes %.2f × the WAL and %.2f × the tables of %s\n", r.Spread,
-				r.Clients, r.Target, r.Cost.WALBytes/base.WALBytes, r.Cost.TableBytes/base.TableBytes, results[0].Target)
+			fmt.Fprintf(out, "%-8s %4d clients  %-9s writes %.2f × the WAL and %.2f × the tables of %s, %.2f × in all\n",
+				r.Spread, r.Clients, r.Target, r.Cost.WALBytes/base.WALBytes, r.Cost.TableBytes/base.TableBytes,
+				results[0].Target, (r.Cost.WALBytes+r.Cost.TableBytes)/(base.WALBytes+base.TableBytes))
 		}
 	}
 }
