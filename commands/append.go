@@ -184,7 +184,10 @@ func (a *appender) finish(
 // keep keeps what a recorded unit has left behind, unless its last command was refused halfway.
 func (a *appender) keep(b *batch, u *unit) (snapshots []*snapshot) {
 	for _, s := range u.uses {
-		if s.own = s.own || s.written; s.own {
+		if s.written {
+			s.own, s.assumed = true, false
+		}
+		if s.own {
 			s.asOf = u.shard.epoch
 		}
 	}

@@ -141,7 +141,7 @@ func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 			if e.err = err; err != nil {
 				a.states.bury(e)
 			}
-			if !e.own {
+			if !e.own && !e.assumed {
 				e.asOf = 0
 			}
 			e.loaded = true

@@ -119,9 +119,8 @@ func (c *client) act() {
 	calls := make([]call, 2+c.r.IntN(3))
 	for i := range calls {
 		again := c.number(s)
-		if c.oneIn(5) { // the key of one command on another
-			again = c.draw(n, b)
-			again.Key, again.Body = s.Key, byte(2+i)
+		if other := c.draw(n, b); other.Key != "" && c.oneIn(5) { // the key of one command on another
+			again, again.Key, again.Body = other, s.Key, byte(2+i)
 		}
 		to := c.processes[c.r.IntN(len(c.processes))]
 		all.Go(func() { calls[i] = c.insist(again, to) })
@@ -268,7 +267,7 @@ func (c *client) draw(n int, b *board) step {
 		weight int
 		draw   func(*step, *board)
 	}{
-		{26, c.reserve}, {22, c.settle}, {8, c.release}, {6, c.grant}, {4, c.many}, {2, c.expire}, {2, c.plan},
+		{30, c.reserve}, {23, c.settle}, {5, c.release}, {5, c.grant}, {4, c.many}, {2, c.expire}, {2, c.plan},
 		{8, c.request}, {24, c.job}, {3, c.image},
 	}
 	left := c.r.IntN(105)

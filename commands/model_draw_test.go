@@ -8,20 +8,20 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 )
 
-func (c *client) reserve(s *step, b *board) { s.Reserve = c.drawReserve(s, b, 0) }
+func (c *client) reserve(s *step, _ *board) { s.Reserve = c.drawReserve(s, 0) }
 
-func (c *client) drawReserve(s *step, b *board, n int) *account.Reserve {
+// drawReserve makes a reservation of a new id. An id that was used before is for nobody to draw: a ledger forgets which
+// reservations have ended.
+func (c *client) drawReserve(s *step, n int) *account.Reserve {
 	out := &account.Reserve{
 		Reservation: domain.ReservationID(id("res_", s.N*commands.ReservationsMax+n)),
-		Amount:      domain.Credits(1 + c.r.IntN(40)), Use: c.use(), At: s.At,
+		Amount:      domain.Credits(1 + c.r.IntN(90)), Use: c.use(), At: s.At,
 		Expires: s.At.Add(time.Duration(1+c.r.IntN(1200)) * time.Second),
 	}
-	switch {
-	case c.oneIn(40) && len(b.holds) > 0:
-		out.Reservation = oneOf(c, b.holds...)
-	case c.oneIn(80):
+	switch c.r.IntN(100) {
+	case 0:
 		out.Amount = 0
-	case c.oneIn(80):
+	case 1:
 		out.Expires = s.At
 	}
 	return out
@@ -29,7 +29,7 @@ func (c *client) drawReserve(s *step, b *board, n int) *account.Reserve {
 
 func (c *client) settle(s *step, b *board) {
 	s.Settle = &account.Settle{
-		Reservation: c.hold(s, b), Charge: domain.Credits(c.r.IntN(40) - c.r.IntN(20)/19), Policy: "model", At: s.At,
+		Reservation: c.hold(s, b), Charge: domain.Credits(c.r.IntN(64) - c.r.IntN(20)/19), Policy: "model", At: s.At,
 	}
 }
 
@@ -64,7 +64,11 @@ func (c *client) many(s *step, b *board) {
 		one.N, one.At = s.N, s.At
 		switch c.r.IntN(4) {
 		case 0, 1:
-			s.Many = append(s.Many, commands.ReservationCommand{Reserve: c.drawReserve(&one, b, i)})
+			reserve := c.drawReserve(&one, i)
+			if i > 0 && s.Many[i-1].Reserve != nil && c.oneIn(4) {
+				reserve.Reservation = s.Many[i-1].Reserve.Reservation
+			}
+			s.Many = append(s.Many, commands.ReservationCommand{Reserve: reserve})
 		case 2:
 			c.settle(&one, b)
 			s.Many = append(s.Many, commands.ReservationCommand{Settle: one.Settle})
@@ -78,7 +82,7 @@ func (c *client) many(s *step, b *board) {
 func (c *client) expire(s *step, _ *board) { s.Expire = &account.ExpireDue{At: s.At} }
 
 func (c *client) plan(s *step, _ *board) {
-	plan := oneOf(c, "free", "starter", "pro", "studio", "studio", "enterprise")
+	plan := oneOf(c, "free", "starter", "pro", "pro", "studio", "studio", "studio", "studio", "enterprise")
 	s.Plan = &plan
 }
 

@@ -127,6 +127,8 @@ func (t *trial) do() (any, *refused) {
 		return t.deleteImage()
 	case t.Job != nil:
 		return t.onJob()
+	case t.Many != nil:
+		return t.many(), nil
 	case !t.exists:
 		return nil, no(domain.CodeNotFound)
 	case t.Plan != nil:
@@ -142,8 +144,6 @@ func (t *trial) do() (any, *refused) {
 		return t.next.events, nil
 	case t.Request != nil:
 		return t.request()
-	case t.Many != nil:
-		return t.many(), nil
 	}
 	return t.one(commands.ReservationCommand{Reserve: t.Reserve, Settle: t.Settle, Release: t.Release})
 }
@@ -197,6 +197,8 @@ func (t *trial) one(c commands.ReservationCommand) (any, *refused) {
 	var end ending
 	var refused *refused
 	switch {
+	case !t.exists:
+		return nil, no(domain.CodeNotFound)
 	case c.Reserve != nil:
 		parts, refused := t.next.reserve(*c.Reserve)
 		if refused != nil {
