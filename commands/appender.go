@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -48,17 +47,19 @@ type appender struct {
 	now     chan struct{} // is closed
 	// keys finds the commands on their way by their idempotency keys, recent the outcomes of those that were just
 	// recorded.
-	keys   map[accountKey]*command
-	recent *simplelru.LRU[accountKey, eventstore.Outcome]
+	keys   map[eventstore.OutcomeKey]*command
+	recent *simplelru.LRU[eventstore.OutcomeKey, eventstore.Outcome]
+	// repeats is how many of the next commands are looked up first, gathering are their keys.
+	repeats   int
+	gathering *lookup
+	looking   bool // keys are being looked up
 }
 
-type accountKey struct {
-	account domain.AccountID
-	key     string
-}
+// errFull is the answer where queueMax commands wait.
+var errFull = domain.Errorf(domain.CodeUnavailable, "too many commands wait already")
 
 func newAppender(l *Ledger) *appender {
-	recent, err := simplelru.NewLRU[accountKey, eventstore.Outcome](recentMax, nil)
+	recent, err := simplelru.NewLRU[eventstore.OutcomeKey, eventstore.Outcome](recentMax, nil)
 	if err != nil {
 		panic(err) // the size is a constant
 	}
@@ -66,7 +67,7 @@ func newAppender(l *Ledger) *appender {
 	close(now)
 	return &appender{
 		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(),
-		blocked: map[domain.AccountID]*batch{}, now: now, keys: map[accountKey]*command{}, recent: recent,
+		blocked: map[domain.AccountID]*batch{}, now: now, keys: map[eventstore.OutcomeKey]*command{}, recent: recent,
 	}
 }
 
@@ -93,7 +94,7 @@ func (a *appender) run(ctx context.Context, c *command) answer {
 
 // try runs the command once. It returns false if it is to be tried again.
 func (a *appender) try(ctx context.Context, c *command) (done bool) {
-	if c.duplicate {
+	if c.duplicate || a.looksFirst(c) {
 		if c.answer, done = a.lookUp(ctx, c); done {
 			return true
 		}
@@ -198,7 +199,7 @@ func (a *appender) join(c *command, held []*entry) (step, <-chan struct{}) {
 	}
 	if !a.open.hasRoom() {
 		if a.queued >= queueMax {
-			c.answer = answer{err: domain.Errorf(domain.CodeUnavailable, "too many commands wait already")}
+			c.answer = answer{err: errFull}
 			return answered, nil
 		}
 		return delayed, a.open.closed
@@ -240,13 +241,4 @@ func (a *appender) wait(ctx context.Context, c *command, others <-chan struct{})
 	a.queued--
 	a.mu.Unlock()
 	return done
-}
-
-// lookUp answers from the outcome that is recorded under the command's key, if there is one.
-func (a *appender) lookUp(ctx context.Context, c *command) (answer, bool) {
-	recorded, ok, err := a.ledger.store.Outcome(ctx, c.caller.Account, c.caller.Idempotency.Key)
-	if err != nil {
-		return answer{err: fmt.Errorf("read the outcome of a key: %w", err)}, true
-	}
-	return answer{recorded: &recorded}, ok
 }

@@ -22,6 +22,7 @@ type command struct {
 	shardID   int
 	tries     int
 	duplicate bool // its key, or one beside it, was recorded before
+	looked    bool // its key was looked up
 
 	// What follows is of one try. The appender's lock guards it until the batch takes no more commands.
 	batch    *batch
@@ -131,11 +132,11 @@ func (c *command) size() int {
 }
 
 // key returns what the command is found by while it is on its way, and false if its caller gave no key.
-func (c *command) key() (accountKey, bool) {
+func (c *command) key() (eventstore.OutcomeKey, bool) {
 	if c.caller.Idempotency == nil {
-		return accountKey{}, false
+		return eventstore.OutcomeKey{}, false
 	}
-	return accountKey{c.caller.Account, c.caller.Idempotency.Key}, true
+	return eventstore.OutcomeKey{Account: c.caller.Account, Key: c.caller.Idempotency.Key}, true
 }
 
 // outcome returns what is recorded under the command's key.

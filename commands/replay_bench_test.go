@@ -21,7 +21,7 @@ import (
 
 // The size of the benchmark of replays.
 const (
-	replayClients  = 64
+	replayClients  = 256
 	replayAccounts = 64
 )
 

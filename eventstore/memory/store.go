@@ -282,6 +282,26 @@ func (s *Store) Outcome(ctx context.Context, account domain.AccountID, key strin
 	return o, ok, ctx.Err()
 }
 
+// Outcomes implements eventstore.Store.
+func (s *Store) Outcomes(
+	ctx context.Context, keys []eventstore.OutcomeKey,
+) (map[eventstore.OutcomeKey]eventstore.Outcome, error) {
+	if err := eventstore.CheckKeys(keys); err != nil {
+		return nil, err
+	}
+	out := map[eventstore.OutcomeKey]eventstore.Outcome{}
+	for _, k := range keys {
+		o, ok, err := s.Outcome(ctx, k.Account, k.Key)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out[k] = o
+		}
+	}
+	return out, ctx.Err()
+}
+
 // clone keeps readers from changing what was written.
 func clone(e eventstore.Envelope) eventstore.Envelope {
 	e.Data, e.Metadata = bytes.Clone(e.Data), bytes.Clone(e.Metadata)

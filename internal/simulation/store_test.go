@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -97,6 +98,15 @@ func (s storePort) Outcome(
 		return eventstore.Outcome{}, false, err
 	}
 	return s.w.store.Outcome(ctx, account, key)
+}
+
+func (s storePort) Outcomes(
+	ctx context.Context, keys []eventstore.OutcomeKey,
+) (map[eventstore.OutcomeKey]eventstore.Outcome, error) {
+	if err := s.read(ctx, "outcomes", fmt.Sprint(keys)); err != nil {
+		return nil, err
+	}
+	return s.w.store.Outcomes(ctx, keys)
 }
 
 // callerKey is under which a context says for whom a request is served.
