@@ -85,7 +85,8 @@ func (a *appender) seal(b *batch) []eventstore.Batch {
 	bytes := 0
 	for _, u := range b.units {
 		sealed, size := u.seal()
-		u.void = u.void || bytes+size > eventstore.AppendBytesMax
+		u.large = bytes+size > eventstore.AppendBytesMax
+		u.void = u.void || u.large
 		if u.void || len(sealed.Events)+len(sealed.Outcomes)+len(sealed.Reads) == 0 {
 			continue
 		}

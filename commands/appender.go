@@ -112,13 +112,16 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 		a.states.release(held)
 	}
 	a.mu.Unlock()
-	c.giveOn()
+	if next != joined || !c.crowded {
+		c.giveOn()
+	}
 
 	switch next {
 	case answered:
 		return true
 	case joined:
 		c.encode(context.WithoutCancel(ctx), a.ledger.codec)
+		c.giveOn()
 		<-c.batch.done // what has joined is run, whatever becomes of its caller
 		if c.again {
 			c.tries++

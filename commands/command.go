@@ -23,6 +23,7 @@ type command struct {
 	tries     int
 	duplicate bool // its key, or one beside it, was recorded before
 	looked    bool // its key was looked up
+	crowded   bool // its unit was too large: next time each of them is encoded before the next one joins
 
 	// What follows is of one try. The appender's lock guards it until the batch takes no more commands.
 	batch    *batch
@@ -91,15 +92,39 @@ func (c *command) encode(ctx context.Context, codec *eventstore.Codec) {
 	if c.answer.err != nil {
 		return
 	}
-	if c.broken = c.encodeEvents(ctx, codec); c.broken != nil || c.caller.Idempotency == nil {
-		return
+	if c.broken = c.encodeAll(ctx, codec); c.broken == nil {
+		c.batch.bytes.Add(int64(c.size()))
 	}
-	body, err := json.Marshal(outcomeOf(c.answer.result, c.refused))
-	if err != nil {
-		c.broken = fmt.Errorf("encode the outcome: %w", err)
+}
+
+func (c *command) encodeAll(ctx context.Context, codec *eventstore.Codec) error {
+	if err := c.encodeEvents(ctx, codec); err != nil {
+		return err
 	}
-	c.body = body
-	c.batch.bytes.Add(int64(c.size()))
+	if c.body = nil; c.caller.Idempotency != nil {
+		body, err := json.Marshal(outcomeOf(c.answer.result, c.refused))
+		if err != nil {
+			return fmt.Errorf("encode the outcome: %w", err)
+		}
+		c.body = body
+	}
+	return c.fits()
+}
+
+// commandBytesMax is what one command may add to an append that has room.
+const commandBytesMax = eventstore.AppendBytesMax - batchBytes
+
+// fits returns CodeInvalid for a command that no append could take, before it spoils that of others.
+func (c *command) fits() error {
+	largest := len(c.body)
+	for _, e := range c.events {
+		largest = max(largest, len(e.Data)+len(e.Metadata))
+	}
+	if largest > eventstore.EventBytesMax || c.size() > commandBytesMax {
+		return domain.Errorf(domain.CodeInvalid, "the command has %d bytes, %d of them in one piece, which is too large",
+			c.size(), largest)
+	}
+	return nil
 }
 
 func (c *command) encodeEvents(ctx context.Context, codec *eventstore.Codec) error {
