@@ -50,22 +50,26 @@ type call struct {
 	called, returned time.Duration // since the beginning of the test
 }
 
+// process is what runs commands.
+type process interface{ send(step) reply }
+
 // crowd is all clients and what they share.
 type crowd struct {
 	seed      uint64
+	hot       int // accounts that get hotShare of all commands
 	began     time.Time
 	serial    atomic.Int64
 	clock     atomic.Int64 // the injected time, in nanoseconds since noon
 	left      atomic.Int64 // commands to be sent in this round
 	boards    []*board
-	processes []*child
+	processes []process
 
 	mu    sync.Mutex
 	calls []call
 }
 
 func newCrowd(seed uint64) *crowd {
-	c := &crowd{seed: seed, began: time.Now()}
+	c := &crowd{seed: seed, hot: hotAccounts, began: time.Now()}
 	for range allAccounts {
 		c.boards = append(c.boards, &board{})
 	}
@@ -103,7 +107,7 @@ func (c *client) oneIn(n int) bool { return c.r.IntN(n) == 0 }
 func (c *client) act() {
 	n := c.r.IntN(allAccounts)
 	if c.r.IntN(100) < hotShare {
-		n = c.r.IntN(hotAccounts)
+		n = c.r.IntN(c.hot)
 	}
 	b := c.boards[n]
 	if old, ok := c.pickOld(b); ok {
@@ -168,7 +172,7 @@ func (c *client) send(s step) {
 }
 
 // insist sends a command, also when it is told that the account is busy and nothing was done.
-func (c *client) insist(s step, to *child) call {
+func (c *client) insist(s step, to process) call {
 	for {
 		c.left.Add(-1)
 		out := call{step: s, called: time.Since(c.began)}

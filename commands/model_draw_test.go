@@ -107,7 +107,7 @@ func (c *client) job(s *step, b *board) {
 	}
 	j.Do = oneOf(c, doClaim, doClaim, doClaim, doClaim, doComplete, doComplete, doFail, doHandBack, doGiveUp, doCancel,
 		doExtend, doExtend, doEndLease, doExpire)
-	if j.Do == doCancel && c.oneIn(3) {
+	if j.Do == doCancel && c.oneIn(2) {
 		most := domain.Credits(c.r.IntN(3))
 		j.AtMost = &most
 	}
@@ -134,7 +134,7 @@ func (c *client) image(s *step, b *board) {
 		yes := c.oneIn(2)
 		in.Favourite = &yes
 	}
-	if c.oneIn(4) {
+	if c.oneIn(2) {
 		version := int64(c.r.IntN(3))
 		in.Version = &version
 	}

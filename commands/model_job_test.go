@@ -171,11 +171,12 @@ func (t *trial) endJob() *refused {
 	case do.Do == doHandBack:
 		t.again()
 	case do.Do == doGiveUp, do.Do == doEndLease && j.status == generation.StatusRunning && !j.lease.After(t.At):
-		if j.failures++; j.failures == generation.FailuresMax {
+		if j.failures+1 == generation.FailuresMax {
 			t.end(generation.StatusFailed)
-		} else {
-			t.again()
+			break
 		}
+		j.failures++
+		t.again()
 	case do.Do == doExpire && over(j.in.At.Add(commands.JobDeadline), t.At) && !j.lease.After(t.At):
 		t.end(generation.StatusExpired)
 	}
