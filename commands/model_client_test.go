@@ -17,7 +17,7 @@ import (
 const (
 	hotAccounts   = 3
 	allAccounts   = 120
-	hotShare      = 50 // per cent
+	hotShare      = 50
 	boardMax      = 24 // things of an account that a client may name
 	oldMax        = 400
 	skewMax       = 4 * time.Second // by which the clocks of clients differ
@@ -57,6 +57,7 @@ type process interface{ send(step) reply }
 type crowd struct {
 	seed      uint64
 	hot       int // accounts that get hotShare of all commands
+	hotShare  int // per cent
 	began     time.Time
 	serial    atomic.Int64
 	clock     atomic.Int64 // the injected time, in nanoseconds since noon
@@ -69,7 +70,7 @@ type crowd struct {
 }
 
 func newCrowd(seed uint64) *crowd {
-	c := &crowd{seed: seed, hot: hotAccounts, began: time.Now()}
+	c := &crowd{seed: seed, hot: hotAccounts, hotShare: hotShare, began: time.Now()}
 	for range allAccounts {
 		c.boards = append(c.boards, &board{})
 	}
@@ -106,7 +107,7 @@ func (c *client) oneIn(n int) bool { return c.r.IntN(n) == 0 }
 // act sends one command: most often once, at times several times at once, and at times one that is old.
 func (c *client) act() {
 	n := c.r.IntN(allAccounts)
-	if c.r.IntN(100) < hotShare {
+	if c.r.IntN(100) < c.hotShare {
 		n = c.r.IntN(c.hot)
 	}
 	b := c.boards[n]
