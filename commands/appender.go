@@ -121,7 +121,6 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 		return true
 	case joined:
 		c.encode(context.WithoutCancel(ctx), a.ledger.codec)
-		c.giveOn()
 		<-c.batch.done // what has joined is run, whatever becomes of its caller
 		if c.again {
 			c.tries++

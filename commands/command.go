@@ -84,6 +84,9 @@ func (c *command) safely(w *work) (result any, err error) {
 // encode completes the events and the outcome with their bytes.
 func (c *command) encode(ctx context.Context, codec *eventstore.Codec) {
 	defer c.batch.encoding.Done()
+	if c.crowded {
+		defer c.giveOn()
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			c.broken = panicked(r)

@@ -18,9 +18,9 @@ import (
 
 // How often what a process knows is taken from it, in commands.
 const (
-	forgetOneIn  = 30
-	restartOneIn = 300
-	loseOneIn    = 300
+	forgetOneIn  = 120
+	restartOneIn = 400
+	loseOneIn    = 600
 )
 
 // The size of the test: enough for some snapshots.

@@ -2,5 +2,5 @@
 
 package commands_test
 
-// stepsUsual is how many commands the model test sends by default.
+// stepsUsual is how many commands TestModel sends by default.
 const stepsUsual = 50_000

@@ -2,5 +2,5 @@
 
 package commands_test
 
-// stepsUsual is how many commands the model test sends by default: fewer under the race detector.
+// stepsUsual is how many commands TestModel sends by default: fewer under the race detector.
 const stepsUsual = 10_000
