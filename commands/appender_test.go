@@ -136,7 +136,8 @@ func TestBatchIsBoundedByBytes(t *testing.T) {
 		}))
 		joined(t, ledger, n+1)
 		if n < full {
-			require.Eventually(t, func() bool { return ledger.OpenBytes() > int64((n+1)*each) }, time.Minute, 50*time.Microsecond)
+			counted := func() bool { return ledger.OpenBytes() > int64((n+1)*each) }
+			require.Eventually(t, counted, time.Minute, 50*time.Microsecond)
 		}
 	}
 	g.proceed <- nil
@@ -145,9 +146,8 @@ func TestBatchIsBoundedByBytes(t *testing.T) {
 	rests(t, ledger)
 }
 
-// More bytes than an append may have can join before they are counted. Then nothing of the unit is appended, and all of
-// it in several appends.
-func TestUnitTooLargeIsDividedNotLost(t *testing.T) {
+// More bytes than one append may have come at once: all of them are recorded, in several.
+func TestManyBytesAreDividedNotLost(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ledger, err := commands.New(commands.Config{Store: b.store, Codec: b.codec})

@@ -7,9 +7,9 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// A command whose key was recorded long ago is decided in vain: the store notices the key, and its whole unit is decided
-// anew without it. Nothing of it is ever visible, but it costs the others. So where one was found, the keys of the next
-// commands are looked up before they are decided, many at once, until there were none for a while.
+// A command whose key was recorded long ago is decided in vain: the store notices the key, and its whole unit is
+// decided anew without it. Nothing of it is ever visible, but it costs the others. So where one was found, the keys of
+// the next commands are looked up before they are decided, many at once, until there were none for a while.
 const (
 	// lookFirst is how many commands are looked up after the last that was found.
 	lookFirst = batchMax
@@ -94,7 +94,9 @@ func (a *appender) lookAll(l *lookup) {
 }
 
 // outcomes reads what is recorded under the keys. It does not depend on any caller, since there are many.
-func (l *Ledger) outcomes(keys []eventstore.OutcomeKey) (found map[eventstore.OutcomeKey]eventstore.Outcome, err error) {
+func (l *Ledger) outcomes(
+	keys []eventstore.OutcomeKey,
+) (found map[eventstore.OutcomeKey]eventstore.Outcome, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)

@@ -171,8 +171,8 @@ func (h history) tell(order []*op, p *problem) string {
 	return b.String()
 }
 
-// shorten leaves out commands for as long as the rest, run one after the other, still disagrees with the model, and says
-// how it does. It says nothing if they all agree.
+// shorten leaves out commands for as long as the rest, run one after the other, still disagrees with the model, and
+// says how it does. It says nothing if they all agree.
 func shorten(steps []step) ([]step, string) {
 	why := disagree(steps)
 	if why == "" {
