@@ -11,6 +11,7 @@ ROUND      ?= 1s
 EVENTS     ?= 1000000
 KILLS      ?= 300
 SEEDS      ?= 100000
+STEPS      ?= 1000000
 SEED       ?= 0
 FUZZTIME   ?= 10s
 SAMPLE     ?= 0
@@ -66,6 +67,10 @@ race: ## run the Go tests under the race detector
 .PHONY: crash
 crash: ## kill and pause every process at random under load, KILLS times, and check that nothing is lost
 	$(GO) test -count=1 -v -timeout 28m ./internal/crash -kills $(KILLS) -seed $(SEED) -lease 12s
+
+.PHONY: model
+model: ## send STEPS random commands to two processes on one Postgres and compare all with a model: SEED=4711 draws much the same
+	$(GO) test ./commands -count=1 -timeout 0 -v -run TestModel -steps=$(STEPS) -seed=$(SEED)
 
 .PHONY: simulate
 simulate: ## break everything around the write path in virtual time: SEEDS=100000, or one again: SEED=4711

@@ -87,7 +87,8 @@ func (a *appender) seal(b *batch) []eventstore.Batch {
 	bytes := 0
 	for _, u := range b.units {
 		sealed, size := u.seal()
-		u.void = u.void || bytes+size > eventstore.AppendBytesMax
+		u.large = bytes+size > eventstore.AppendBytesMax
+		u.void = u.void || u.large
 		if u.void || len(sealed.Events)+len(sealed.Outcomes)+len(sealed.Reads) == 0 {
 			continue
 		}
@@ -186,7 +187,10 @@ func (a *appender) finish(
 // keep keeps what a recorded unit has left behind, unless its last command was refused halfway.
 func (a *appender) keep(b *batch, u *unit) (snapshots []*snapshot) {
 	for _, s := range u.uses {
-		if s.own = s.own || s.written; s.own {
+		if s.written {
+			s.own, s.assumed = true, false
+		}
+		if s.own {
 			s.asOf = u.shard.epoch
 		}
 	}

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -51,17 +50,19 @@ type appender struct {
 	now     chan struct{} // is closed
 	// keys finds the commands on their way by their idempotency keys, recent the outcomes of those that were just
 	// recorded.
-	keys   map[accountKey]*command
-	recent *simplelru.LRU[accountKey, *recorded]
+	keys   map[eventstore.OutcomeKey]*command
+	recent *simplelru.LRU[eventstore.OutcomeKey, *recorded]
+	// repeats is how many of the next commands are looked up first, gathering are their keys.
+	repeats   int
+	gathering *lookup
+	looking   bool // keys are being looked up
 }
 
-type accountKey struct {
-	account domain.AccountID
-	key     string
-}
+// errFull is the answer where queueMax commands wait.
+var errFull = domain.Errorf(domain.CodeUnavailable, "too many commands wait already")
 
 func newAppender(l *Ledger) *appender {
-	recent, err := simplelru.NewLRU[accountKey, *recorded](recentMax, nil)
+	recent, err := simplelru.NewLRU[eventstore.OutcomeKey, *recorded](recentMax, nil)
 	if err != nil {
 		panic(err) // the size is a constant
 	}
@@ -69,7 +70,7 @@ func newAppender(l *Ledger) *appender {
 	close(now)
 	a := &appender{
 		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(),
-		blocked: map[domain.AccountID]*batch{}, now: now, keys: map[accountKey]*command{}, recent: recent,
+		blocked: map[domain.AccountID]*batch{}, now: now, keys: map[eventstore.OutcomeKey]*command{}, recent: recent,
 	}
 	a.calm.L = &a.mu
 	return a
@@ -108,7 +109,7 @@ func (a *appender) leave(c *command) {
 
 // try runs the command once. It returns false if it is to be tried again.
 func (a *appender) try(ctx context.Context, c *command) (done bool) {
-	if c.duplicate {
+	if c.duplicate || a.looksFirst(c) {
 		if c.answer, done = a.lookUp(ctx, c); done {
 			return true
 		}
@@ -125,7 +126,9 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 	if next != joined {
 		a.states.release(held)
 	}
-	a.giveOn(c)
+	if next != joined || !c.crowded {
+		a.giveOn(c)
+	}
 	a.mu.Unlock()
 
 	switch next {
@@ -133,6 +136,7 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 		return true
 	case joined:
 		c.encode(context.WithoutCancel(ctx), a.ledger.codec)
+		a.leave(c)
 		<-c.batch.done // what has joined is run, whatever becomes of its caller
 		if c.again {
 			c.tries++
@@ -157,7 +161,7 @@ func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 			if e.err = err; err != nil {
 				a.states.bury(e)
 			}
-			if !e.own {
+			if !e.own && !e.assumed {
 				e.asOf = 0
 			}
 			e.loaded = true
@@ -227,7 +231,7 @@ func (a *appender) join(c *command, held []*entry) (step, <-chan struct{}) {
 	}
 	if !a.open.hasRoom() {
 		if a.queued >= queueMax {
-			c.answer = answer{err: domain.Errorf(domain.CodeUnavailable, "too many commands wait already")}
+			c.answer = answer{err: errFull}
 			return answered, nil
 		}
 		return delayed, a.open.closed
@@ -266,13 +270,4 @@ func (a *appender) wait(ctx context.Context, c *command, others <-chan struct{})
 		c.answer = answer{err: err}
 	}
 	return err != nil
-}
-
-// lookUp answers from the outcome that is recorded under the command's key, if there is one.
-func (a *appender) lookUp(ctx context.Context, c *command) (answer, bool) {
-	recorded, ok, err := a.ledger.recorded(ctx, c.caller.Account, c.caller.Idempotency.Key)
-	if err != nil {
-		return answer{err: fmt.Errorf("read the outcome of a key: %w", err)}, true
-	}
-	return answer{recorded: recorded}, ok
 }

@@ -55,6 +55,8 @@ type unit struct {
 	uses     []used
 	// void says that what the commands were decided on was not appended, or that they cannot be.
 	void bool
+	// large says that it is void because the append would have too many bytes.
+	large bool
 	// sent says where the unit is in the append, if it is.
 	sent         bool
 	batch, index int
@@ -177,7 +179,7 @@ func (u *unit) repeat(status eventstore.Status) {
 		case c.broken != nil:
 			c.answer = answer{err: c.broken}
 		default:
-			c.again = true
+			c.again, c.crowded = true, u.large
 			c.duplicate = status == eventstore.StatusDuplicate && c.caller.Idempotency != nil
 		}
 	}

@@ -23,6 +23,8 @@ type command struct {
 	shardID   int
 	tries     int
 	duplicate bool // its key, or one beside it, was recorded before
+	looked    bool // its key was looked up
+	crowded   bool // its unit was too large: next time each of them is encoded before the next one joins
 
 	// What follows is of one try. The appender's lock guards it until the batch takes no more commands.
 	batch    *batch
@@ -92,10 +94,35 @@ func (c *command) encode(ctx context.Context, codec *eventstore.Codec) {
 	if c.answer.err != nil {
 		return
 	}
-	if c.broken = c.encodeEvents(ctx, codec); c.broken == nil {
-		c.broken = c.encodeOutcome()
+	if c.broken = c.encodeAll(ctx, codec); c.broken == nil {
+		c.batch.bytes.Add(int64(c.size()))
 	}
-	c.batch.bytes.Add(int64(c.size()))
+}
+
+func (c *command) encodeAll(ctx context.Context, codec *eventstore.Codec) error {
+	if err := c.encodeEvents(ctx, codec); err != nil {
+		return err
+	}
+	if err := c.encodeOutcome(); err != nil {
+		return err
+	}
+	return c.fits()
+}
+
+// commandBytesMax is what one command may add to an append that has room.
+const commandBytesMax = eventstore.AppendBytesMax - batchBytes
+
+// fits returns CodeInvalid for a command that no append could take, before it spoils that of others.
+func (c *command) fits() error {
+	largest := len(c.body)
+	for _, e := range c.events {
+		largest = max(largest, len(e.Data)+len(e.Metadata))
+	}
+	if largest > eventstore.EventBytesMax || c.size() > commandBytesMax {
+		return domain.Errorf(domain.CodeInvalid, "the command has %d bytes, %d of them in one piece, which is too large",
+			c.size(), largest)
+	}
+	return nil
 }
 
 func (c *command) encodeEvents(ctx context.Context, codec *eventstore.Codec) error {
@@ -138,11 +165,11 @@ func (c *command) size() int {
 }
 
 // key returns what the command is found by while it is on its way, and false if its caller gave no key.
-func (c *command) key() (accountKey, bool) {
+func (c *command) key() (eventstore.OutcomeKey, bool) {
 	if c.caller.Idempotency == nil {
-		return accountKey{}, false
+		return eventstore.OutcomeKey{}, false
 	}
-	return accountKey{c.caller.Account, c.caller.Idempotency.Key}, true
+	return eventstore.OutcomeKey{Account: c.caller.Account, Key: c.caller.Idempotency.Key}, true
 }
 
 // recorded returns what was recorded under the command's key.

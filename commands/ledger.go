@@ -85,6 +85,14 @@ type Caller struct {
 	Idempotency *Idempotency
 }
 
+// check refuses what the store would refuse together with the commands of others.
+func (c Caller) check() error {
+	if err := c.Account.Check(); err != nil || c.Idempotency == nil {
+		return err
+	}
+	return eventstore.CheckKey(c.Idempotency.Key)
+}
+
 // Idempotency makes a command happen once. The first outcome under a key is kept for ever, refusals included.
 type Idempotency struct {
 	Key         string

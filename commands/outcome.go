@@ -17,21 +17,17 @@ type recorded struct {
 	events   []domain.Event
 }
 
-// recorded reads what was recorded under a key of an account, and returns false if nothing was.
-func (l *Ledger) recorded(ctx context.Context, account domain.AccountID, key string) (*recorded, bool, error) {
-	o, ok, err := l.store.Outcome(ctx, account, key)
-	if err != nil || !ok {
-		return nil, false, err
-	}
+// recorded decodes what was recorded under a key.
+func (l *Ledger) recorded(ctx context.Context, o eventstore.Outcome) (*recorded, error) {
 	r := &recorded{request: o.RequestHash, position: o.Position, body: o.Body}
 	for _, e := range o.Events {
 		event, err := l.codec.Decode(ctx, e)
 		if err != nil {
-			return nil, false, err
+			return nil, fmt.Errorf("read what a key was used for: %w", err)
 		}
 		r.events = append(r.events, event)
 	}
-	return r, true, nil
+	return r, nil
 }
 
 // outcome is what a command answered, as it is written: a result or a refusal.

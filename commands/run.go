@@ -37,6 +37,9 @@ type answer struct {
 // the idempotency key and returned as *domain.Error. CodeStaleVersion after triesMax conflicts, CodeUnavailable if too
 // many commands wait, CodeIdempotencyMismatch if the key was used for another request.
 func run[R any](ctx context.Context, l *Ledger, c Caller, u useCase[R]) (Receipt[R], error) {
+	if err := c.check(); err != nil {
+		return Receipt[R]{}, err
+	}
 	if u.seals {
 		// Others wait while a command is encoded, so the key is fetched before.
 		if err := l.codec.Prepare(ctx, c.Account); err != nil {

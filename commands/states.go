@@ -29,8 +29,10 @@ type entry struct {
 	// asOf is the epoch of the shard that the state is known to be true in, see shard.
 	asOf uint64
 	// own says that only commands of this account change the stream. What belongs to others is not kept.
-	own   bool
-	users int // commands that hold the entry
+	own bool
+	// assumed says that nobody has looked whether the stream has events, see command.fresh.
+	assumed bool
+	users   int // commands that hold the entry
 	// ready is closed when the entry is loaded, or err says why it is not. Those who have waited are then called in turn.
 	ready   chan struct{}
 	waiting []*command
@@ -111,9 +113,13 @@ func (s *states) hold(c *command, of *shard) (held, fresh []*entry) {
 				s.idle.Remove(u)
 			} else {
 				e = &entry{use: u, state: newStream(name), asOf: of.epoch, ready: make(chan struct{})}
+				e.assumed = name == c.fresh && c.tries == 0
 				fresh = append(fresh, e)
 			}
 			s.busy[u] = e
+		}
+		if e.assumed && name != c.fresh {
+			e.asOf = 0 // who needs the events must not be told that there are none
 		}
 		e.users++
 		held[i] = e

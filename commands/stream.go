@@ -104,12 +104,11 @@ func (l *Ledger) load(ctx context.Context, c *command, fresh []*entry) (err erro
 	defer cancel()
 	byName := make(map[string]*entry, len(fresh))
 	for _, e := range fresh {
-		// The stream of an account has only commands of that account; what nobody has begun, somebody else may begin.
-		e.own = e.stream == eventstore.AccountStream(e.account)
-		if e.stream == c.fresh && c.tries == 0 {
-			e.own = true
+		if e.assumed {
 			continue
 		}
+		// The stream of an account has only commands of that account; what nobody has begun, somebody else may begin.
+		e.own = e.stream == eventstore.AccountStream(e.account)
 		byName[e.stream] = e
 	}
 	if len(byName) == 0 {

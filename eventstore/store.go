@@ -14,6 +14,7 @@ const (
 	ReadMax       = 5000    // events of one read
 	KeyBytesMax   = 255     // an idempotency key
 	MissedMax     = 1000    // events that a caller is told it has missed in a shard
+	KeysMax       = 1000    // idempotency keys of one read
 )
 
 // Store is the record. All implementations pass storetest.Run. Methods are safe for concurrent use.
@@ -35,8 +36,15 @@ type Store interface {
 	ReadShard(ctx context.Context, shard int, after int64, limit int) ([]Envelope, error)
 	// Heads returns the newest position and chain hash of every shard, indexed by shard.
 	Heads(ctx context.Context) ([]Head, error)
-	// Outcome returns what was recorded for an idempotency key of an account, and false if nothing was.
-	Outcome(ctx context.Context, account domain.AccountID, key string) (Outcome, bool, error)
+	// Outcomes returns what was recorded for some idempotency keys, up to KeysMax, and leaves out those for which nothing
+	// was.
+	Outcomes(ctx context.Context, keys []OutcomeKey) (map[OutcomeKey]Outcome, error)
+}
+
+// OutcomeKey is an idempotency key of an account.
+type OutcomeKey struct {
+	Account domain.AccountID
+	Key     string
 }
 
 // Snapshots keeps folded streams, so that long ones need not be read whole. It is a cache: every snapshot may vanish at

@@ -68,6 +68,14 @@ func CheckStreams(after []StreamVersion) error {
 // CheckKey returns CodeInvalid for an idempotency key that cannot be recorded.
 func CheckKey(key string) error { return checkName("idempotency key", key, KeyBytesMax) }
 
+// CheckKeys returns CodeInvalid for more than KeysMax keys.
+func CheckKeys(keys []OutcomeKey) error {
+	if len(keys) > KeysMax {
+		return domain.Errorf(domain.CodeInvalid, "%d keys in one read, at most %d", len(keys), KeysMax)
+	}
+	return nil
+}
+
 func checkShard(shard, shards int) error {
 	if shard < 0 || shard >= shards {
 		return domain.Errorf(domain.CodeInvalid, "shard %d of a ledger with %d shards", shard, shards)

@@ -12,7 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
 )
 
@@ -49,13 +48,8 @@ type shard struct {
 	mu        sync.RWMutex
 	events    []eventstore.Envelope
 	streams   map[string][]int // indexes in events
-	outcomes  map[outcomeKey]eventstore.Outcome
+	outcomes  map[eventstore.OutcomeKey]eventstore.Outcome
 	snapshots map[string]eventstore.Snapshot
-}
-
-type outcomeKey struct {
-	account domain.AccountID
-	key     string
 }
 
 // New returns an empty store.
@@ -66,7 +60,7 @@ func New(cfg Config) (*Store, error) {
 	s := &Store{shards: make([]*shard, cfg.Shards), now: cfg.Now}
 	for i := range s.shards {
 		s.shards[i] = &shard{
-			streams: map[string][]int{}, outcomes: map[outcomeKey]eventstore.Outcome{},
+			streams: map[string][]int{}, outcomes: map[eventstore.OutcomeKey]eventstore.Outcome{},
 			snapshots: map[string]eventstore.Snapshot{},
 		}
 	}
@@ -161,7 +155,7 @@ func (s *shard) repeats(u eventstore.Unit) bool {
 
 func (s *shard) hasKey(u eventstore.Unit) bool {
 	return slices.ContainsFunc(u.Outcomes, func(o eventstore.NewOutcome) bool {
-		_, ok := s.outcomes[outcomeKey{u.Account, o.Key}]
+		_, ok := s.outcomes[eventstore.OutcomeKey{Account: u.Account, Key: o.Key}]
 		return ok
 	})
 }
@@ -207,7 +201,7 @@ func (s *shard) record(index int, u eventstore.Unit, now time.Time) int64 {
 		if o.Body == nil {
 			recorded.Events = s.events[recorded.Position.Pos-int64(o.Span) : recorded.Position.Pos]
 		}
-		s.outcomes[outcomeKey{u.Account, o.Key}] = recorded
+		s.outcomes[eventstore.OutcomeKey{Account: u.Account, Key: o.Key}] = recorded
 	}
 	if len(u.Events) == 0 {
 		return before
@@ -275,17 +269,32 @@ func (s *Store) Heads(ctx context.Context) ([]eventstore.Head, error) {
 	return heads, ctx.Err()
 }
 
-// Outcome implements eventstore.Store.
-func (s *Store) Outcome(ctx context.Context, account domain.AccountID, key string) (eventstore.Outcome, bool, error) {
-	sh := s.shards[eventstore.ShardOf(account, len(s.shards))]
+func (s *Store) outcome(key eventstore.OutcomeKey) (eventstore.Outcome, bool) {
+	sh := s.shards[eventstore.ShardOf(key.Account, len(s.shards))]
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	o, ok := sh.outcomes[outcomeKey{account, key}]
+	o, ok := sh.outcomes[key]
 	o.Body, o.Events = bytes.Clone(o.Body), slices.Clone(o.Events)
 	for i := range o.Events {
 		o.Events[i] = clone(o.Events[i])
 	}
-	return o, ok, ctx.Err()
+	return o, ok
+}
+
+// Outcomes implements eventstore.Store.
+func (s *Store) Outcomes(
+	ctx context.Context, keys []eventstore.OutcomeKey,
+) (map[eventstore.OutcomeKey]eventstore.Outcome, error) {
+	if err := eventstore.CheckKeys(keys); err != nil {
+		return nil, err
+	}
+	out := map[eventstore.OutcomeKey]eventstore.Outcome{}
+	for _, k := range keys {
+		if o, ok := s.outcome(k); ok {
+			out[k] = o
+		}
+	}
+	return out, ctx.Err()
 }
 
 // clone keeps readers from changing what was written.

@@ -63,23 +63,31 @@ func (s *Store) ReadStreams(
 func collect(ctx context.Context, doing string, shard int, rows pgx.Rows) ([]eventstore.Envelope, error) {
 	defer rows.Close()
 	out := []eventstore.Envelope{}
-	var filed id
-	var chain pgtype.DriverBytes // good until the next row
 	for rows.Next() {
 		e := eventstore.Envelope{Shard: shard}
-		err := rows.Scan(&e.Pos, &e.Stream, &e.Version, &e.Type, &e.Data, &e.Metadata, &e.RecordedAt, &chain, &filed)
-		if err != nil {
+		if err := scan(rows, &e); err != nil {
 			return nil, failed(ctx, doing, err)
 		}
-		if filed != streamID(shard, e.Stream) {
-			return nil, fmt.Errorf("%s: event %s is filed under another stream than its own", doing, e.Position())
-		}
-		e.RecordedAt = e.RecordedAt.UTC()
-		e.Chain = eventstore.Hash(chain)
 		out = append(out, e)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, failed(ctx, doing, err)
 	}
 	return out, nil
+}
+
+// scan reads the row of an event whose shard is known or among the columns that stand first.
+func scan(rows pgx.Rows, e *eventstore.Envelope, first ...any) error {
+	var filed id
+	var chain pgtype.DriverBytes // good until the next row
+	err := rows.Scan(append(first, &e.Pos, &e.Stream, &e.Version, &e.Type, &e.Data, &e.Metadata, &e.RecordedAt, &chain,
+		&filed)...)
+	if err != nil {
+		return err
+	}
+	if filed != streamID(e.Shard, e.Stream) {
+		return fmt.Errorf("event %s is filed under another stream than its own", e.Position())
+	}
+	e.RecordedAt, e.Chain = e.RecordedAt.UTC(), eventstore.Hash(chain)
+	return nil
 }

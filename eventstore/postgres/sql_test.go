@@ -23,7 +23,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Release()
 	for name, sql := range map[string]string{
-		"append": appendSQL, "heads": headsSQL, "open": openSQL, "outcome": outcomeSQL,
+		"append": appendSQL, "heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL, "told": toldSQL,
 		"read shard": readShardSQL, "read streams": readStreamsSQL, "lock": lockSQL,
 		"load snapshots": loadSnapshotsSQL, "save a snapshot": saveSnapshotSQL,
 		"create schema": createSchemaSQL, "create": createSQL, "select shards": selectShardsSQL,

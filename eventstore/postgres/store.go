@@ -102,35 +102,6 @@ func (s *Store) Heads(ctx context.Context) ([]eventstore.Head, error) {
 	return out, nil
 }
 
-const outcomeSQL = `SELECT request_hash, outcome, shard, pos, span FROM ledger.events WHERE key_id = $1
-UNION ALL SELECT request_hash, body, shard, 0, 0 FROM ledger.outcomes WHERE key_id = $1`
-
-// Outcome implements eventstore.Store.
-func (s *Store) Outcome(ctx context.Context, account domain.AccountID, key string) (eventstore.Outcome, bool, error) {
-	o := eventstore.Outcome{Key: key}
-	if account.Check() != nil || eventstore.CheckKey(key) != nil {
-		return eventstore.Outcome{}, false, nil
-	}
-	var hash id
-	var span int
-	err := s.pool.QueryRow(ctx, outcomeSQL, keyID(account, key)).
-		Scan(&hash, &o.Body, &o.Position.Shard, &o.Position.Pos, &span)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return eventstore.Outcome{}, false, nil
-	case err != nil:
-		return eventstore.Outcome{}, false, failed(ctx, "read an outcome", err)
-	}
-	if o.Position.Pos == 0 {
-		o.Position = eventstore.Position{}
-	}
-	o.RequestHash = eventstore.RequestHash(hash)
-	if o.Body == nil {
-		o.Events, err = s.ReadShard(ctx, o.Position.Shard, o.Position.Pos-int64(span), span)
-	}
-	return o, true, err
-}
-
 // SQLSTATEs of a database without the schema.
 const (
 	undefinedTable    = "42P01"

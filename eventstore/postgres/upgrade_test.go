@@ -70,7 +70,7 @@ func TestUpgradeKeepsWhatIsRecorded(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 3)
 	for _, want := range []eventstore.NewOutcome{done, refused} {
-		o, ok, err := store.Outcome(t.Context(), account, want.Key)
+		o, ok, err := storetest.FindOutcome(t.Context(), store, account, want.Key)
 		require.NoError(t, err)
 		require.True(t, ok, want.Key)
 		require.Equal(t, want.Body, o.Body)

@@ -150,9 +150,19 @@ func conflict() eventstore.Result { return eventstore.Result{Status: eventstore.
 func duplicate() eventstore.Result { return eventstore.Result{Status: eventstore.StatusDuplicate} }
 
 // outcomeOf returns a recorded outcome, and false if there is none.
+// FindOutcome returns what was recorded for one key, and false if nothing was.
+func FindOutcome(
+	ctx context.Context, s eventstore.Store, a domain.AccountID, key string,
+) (eventstore.Outcome, bool, error) {
+	asked := eventstore.OutcomeKey{Account: a, Key: key}
+	found, err := s.Outcomes(ctx, []eventstore.OutcomeKey{asked})
+	o, ok := found[asked]
+	return o, ok, err
+}
+
 func outcomeOf(t testing.TB, s eventstore.Store, a domain.AccountID, key string) (eventstore.Outcome, bool) {
 	t.Helper()
-	o, ok, err := s.Outcome(t.Context(), a, key)
+	o, ok, err := FindOutcome(t.Context(), s, a, key)
 	require.NoError(t, err)
 	return o, ok
 }

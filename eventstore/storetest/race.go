@@ -211,7 +211,7 @@ func (w *writer) append(ctx context.Context, round int, units []eventstore.Unit)
 
 // recover finds out whether an append that ran out of time was recorded, as a command has to.
 func (w *writer) recover(ctx context.Context, key string) error {
-	o, ok, err := w.store.Outcome(ctx, w.own, key)
+	o, ok, err := FindOutcome(ctx, w.store, w.own, key)
 	if ok {
 		w.version += 2
 		w.outcomes[key] = o.Position

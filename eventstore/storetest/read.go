@@ -138,7 +138,7 @@ func testCancelled(t *testing.T, s *suite) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = s.store.Heads(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	_, _, err = s.store.Outcome(ctx, s.a, "k")
+	_, _, err = FindOutcome(ctx, s.store, s.a, "k")
 	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, ReadAll(t, s.store, s.shard), 1)
 	_, ok := outcomeOf(t, s.store, s.a, "k")

@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(testing.TB) eventstore.Store) {
 		"streams that are only read":            testReads,
 		"snapshots":                             testSnapshots,
 		"positions of outcomes":                 testOutcomePositions,
+		"outcomes of many keys":                 testOutcomes,
+		"more keys than one read takes":         testManyOutcomes,
 		"bytes come back as they were":          testExactBytes,
 		"what was written cannot be changed":    testBuffers,
 		"largest call":                          testLargestCall,

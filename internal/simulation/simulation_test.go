@@ -148,7 +148,9 @@ func (w *world) judge(o *oracle) {
 
 // recorded returns what the store has under an idempotency key.
 func (w *world) recorded(account domain.AccountID, key string) (string, string, eventstore.Position, error) {
-	out, there, err := w.store.Outcome(context.Background(), account, key)
+	asked := eventstore.OutcomeKey{Account: account, Key: key}
+	found, err := w.store.Outcomes(context.Background(), []eventstore.OutcomeKey{asked})
+	out, there := found[asked]
 	if err != nil || !there {
 		return "", "", out.Position, errors.Join(err, errors.New("it is not there"))
 	}

@@ -2,12 +2,12 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
 )
 
@@ -90,13 +90,13 @@ func (s storePort) Heads(ctx context.Context) ([]eventstore.Head, error) {
 	return s.w.store.Heads(ctx)
 }
 
-func (s storePort) Outcome(
-	ctx context.Context, account domain.AccountID, key string,
-) (eventstore.Outcome, bool, error) {
-	if err := s.read(ctx, "outcome", string(account)+" "+key); err != nil {
-		return eventstore.Outcome{}, false, err
+func (s storePort) Outcomes(
+	ctx context.Context, keys []eventstore.OutcomeKey,
+) (map[eventstore.OutcomeKey]eventstore.Outcome, error) {
+	if err := s.read(ctx, "outcomes", fmt.Sprint(keys)); err != nil {
+		return nil, err
 	}
-	return s.w.store.Outcome(ctx, account, key)
+	return s.w.store.Outcomes(ctx, keys)
 }
 
 // callerKey is under which a context says for whom a request is served.
