@@ -58,6 +58,17 @@ test-web: ## run the tests of the web app, where npm is installed
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json && \
 		cd web && npm test --silent; else echo 'npm is not installed: the web app is not tested'; fi
 
+# The tests that speak to a broker, one package after the other: they use the same topics.
+KAFKA_TESTS := ./adapters/kafka ./eventstore/outbox ./workers ./cmd/pingvas
+
+.PHONY: test-kafka
+test-kafka: web ## run the tests of messaging on KAFKA_BROKERS (all topics there are deleted), else on Apache Kafka
+	$(if $(KAFKA_BROKERS),,deploy/kafka/broker.sh with) $(GO) test -count=1 -p 1 -timeout 20m $(KAFKA_TESTS)
+
+.PHONY: kafka
+kafka: ## run Apache Kafka from Maven Central on Java 17 without containers, until Ctrl-C; KAFKA_PORT=9092
+	KAFKA_DATA=$(DATA)/apache-kafka deploy/kafka/broker.sh run
+
 .PHONY: race
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)

@@ -120,8 +120,9 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		return checkCounts(specs, existing)
 	}
 	for _, spec := range specs {
-		// Wait until this process's metadata know the new topics, so that they can be used at once.
-		if _, err := a.cluster.partitions(ctx, spec.Name); err != nil {
+		// Wait until this process's metadata know the new topics and their leaders serve them, so that they can be
+		// used at once.
+		if _, err := a.cluster.allOffsets(ctx, spec.Name); err != nil {
 			return fmt.Errorf("ensure topics: %w", err)
 		}
 	}

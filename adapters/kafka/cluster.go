@@ -193,15 +193,29 @@ func (c *Cluster) offsets(ctx context.Context, topic string, partitions []int) (
 	return found, nil
 }
 
-// allOffsets returns the bounds of every partition of the topic.
+// allOffsets returns the bounds of every partition of the topic. A topic is known some time before the leaders of its
+// partitions serve it, so what the broker calls temporary is asked again until topicWait is over.
 func (c *Cluster) allOffsets(ctx context.Context, topic string) (map[int]bounds, error) {
-	parts, err := c.partitions(ctx, topic)
-	if err != nil {
-		return nil, err
+	ctx, cancel := context.WithTimeout(ctx, topicWait)
+	defer cancel()
+	for {
+		parts, err := c.partitions(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		ids := make([]int, len(parts))
+		for i, p := range parts {
+			ids[i] = p.ID
+		}
+		found, err := c.offsets(ctx, topic, ids)
+		if err == nil || !temporary(err) || !pause(ctx, topicWaitStep) {
+			return found, err
+		}
 	}
-	ids := make([]int, len(parts))
-	for i, p := range parts {
-		ids[i] = p.ID
-	}
-	return c.offsets(ctx, topic, ids)
+}
+
+// temporary tells whether the broker says that asking again may help.
+func temporary(err error) bool {
+	code, ok := errors.AsType[kafkago.Error](err)
+	return ok && code.Temporary()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/eventstore/outbox"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
 // benchmarkEvents is how many events each shard of the benchmark holds.
@@ -42,7 +43,7 @@ func BenchmarkPublish(b *testing.B) {
 	for shard := range shards {
 		w.append(b, shard, benchmarkEvents)
 	}
-	k := newTopic(b)
+	k := newTopic(b, kafkatest.Own(b))
 	for b.Loop() {
 		b.StopTimer()
 		w.checkpoints = [shards]int64{}

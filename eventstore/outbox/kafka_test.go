@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
-	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/eventstore/outbox"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
 // topic fills the ports of the outbox with a real broker.
@@ -23,12 +23,10 @@ type topic struct {
 	reader  *kafka.PartitionReader
 }
 
-func newTopic(t testing.TB) topic {
+// newTopic creates the topic of the ledger.
+func newTopic(t testing.TB, brokers []string) topic {
 	t.Helper()
-	broker, err := kfake.New(kfake.Config{Logger: quiet()})
-	require.NoError(t, err)
-	t.Cleanup(broker.Close)
-	cluster, err := kafka.New(kafka.Config{Brokers: []string{broker.Addr()}, ClientID: "test", Logger: quiet()})
+	cluster, err := kafka.New(kafka.Config{Brokers: brokers, ClientID: "test", Logger: quiet()})
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	k := topic{admin: kafka.NewAdmin(cluster)}
@@ -134,8 +132,10 @@ func TestTheLedgerIsOnKafkaAgainAfterItLostEverything(t *testing.T) {
 	w := newWorld(t)
 	w.append(t, 0, 1200)
 	w.append(t, 2, 3)
+	brokers := kafkatest.Own(t)
 	for range 2 { // each time with a broker that has nothing
-		k := newTopic(t)
+		kafkatest.Wipe(t, brokers)
+		k := newTopic(t, brokers)
 		stop := w.start(t, func(c *outbox.Config) { c.Publisher, c.Tails = k, k })
 		want := [shards][]int64{positions(1, 1200), nil, positions(1, w.versions[2])}
 		require.Equal(t, want, k.read(t, 1200+int(w.versions[2])))
