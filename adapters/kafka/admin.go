@@ -157,6 +157,21 @@ func (a *Admin) create(ctx context.Context, specs []TopicSpec, existing map[stri
 	return true, errors.Join(errs...)
 }
 
+// DeleteTopics deletes topics with all that is in them. Deleting a topic that does not exist changes nothing.
+func (a *Admin) DeleteTopics(ctx context.Context, names ...string) error {
+	res, err := a.cluster.client.DeleteTopics(ctx, &kafkago.DeleteTopicsRequest{Topics: names})
+	if err != nil {
+		return fmt.Errorf("delete %d topics: %w", len(names), err)
+	}
+	var errs []error
+	for _, topic := range slices.Sorted(maps.Keys(res.Errors)) {
+		if err := res.Errors[topic]; err != nil && !errors.Is(err, kafkago.UnknownTopicOrPartition) {
+			errs = append(errs, fmt.Errorf("delete topic %s: %w", topic, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func checkCounts(specs []TopicSpec, existing map[string]int) error {
 	var errs []error
 	for _, spec := range specs {

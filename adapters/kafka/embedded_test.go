@@ -39,14 +39,14 @@ func TestEverythingGoesOnAfterARestartOfTheBroker(t *testing.T) {
 	}
 	require.NoError(t, publisher.Publish(topic, numbered("k", 0, 5)...))
 	records, _ := numberedRecords(5, 10)
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, records))
+	require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, records)))
 	expect(0, 10)
 	eventuallyCommitted(t, cluster, topic, 0, 10)
 
 	broker.Close()
 	written := make(chan error)
 	records, _ = numberedRecords(10, 15)
-	go func() { written <- ordered.PublishBatch(t.Context(), topic, 0, records) }()
+	go func() { written <- errOf(ordered.PublishBatch(t.Context(), topic, 0, records)) }()
 	broker, err = kfake.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(broker.Close)
@@ -91,7 +91,7 @@ func publishEach(t *testing.T, cluster *kafka.Cluster, topic string, records ...
 	ordered, err := kafka.NewOrderedPublisher(cluster, kafka.PublisherConfig{})
 	require.NoError(t, err)
 	for _, r := range records {
-		require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{r}))
+		require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{r})))
 	}
 }
 
@@ -149,7 +149,7 @@ func TestBroadcastCatchesUpOverGapsOfCompaction(t *testing.T) {
 		{{Key: c, Value: []byte("2")}, {Key: a, Value: []byte("3")}},
 		{{Key: a, Value: []byte("4")}},
 	} {
-		require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, batch))
+		require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, batch)))
 	}
 	broker.Compact()
 	subscriber, caughtUp := broadcaster(t, cluster, kafka.FirstOffset)

@@ -60,10 +60,10 @@ func TestRecordWithoutIDGetsAStableOne(t *testing.T) {
 	topic := newTopic(t, cluster, 1)
 	ordered, err := kafka.NewOrderedPublisher(cluster, kafka.PublisherConfig{})
 	require.NoError(t, err)
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{{
+	require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{{
 		Value:   []byte("x"),
 		Headers: []kafka.Header{{Key: "kafka_partition", Value: []byte("7")}, {Key: "h", Value: []byte("v")}},
-	}}))
+	}})))
 	got := receive(t, subscribe(t, newSubscriber(t, cluster, kafka.SubscriberConfig{}), topic))
 	got.Ack()
 	require.Equal(t, topic+"/0/0", got.UUID)

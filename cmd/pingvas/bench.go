@@ -22,6 +22,7 @@ type benchCmd struct {
 	Replay benchReplayCmd `cmd:"" help:"Measure the verification of a long ledger, and whether its memory grows."`
 	Cold   benchColdCmd   `cmd:"" help:"Measure the first command of an account with many events."`
 	Share  benchShareCmd  `cmd:"" help:"Measure how two processes share one ledger."`
+	Outbox benchOutboxCmd `cmd:"" help:"Measure how fast the outbox publishes a ledger, to an embedded broker or to given ones."`
 	Dev    benchDevCmd    `cmd:"" help:"Measure the memory of pingvas dev under a steady load."`
 	Serve  benchServeCmd  `cmd:"" hidden:"" help:"Serve one side of bench rest."`
 }

@@ -21,7 +21,7 @@ import (
 type ledgerPublisher struct{ ordered *kafka.OrderedPublisher }
 
 // Publish implements outbox.Publisher.
-func (p ledgerPublisher) Publish(ctx context.Context, topic string, partition int, records []outbox.Record) error {
+func (p ledgerPublisher) Publish(ctx context.Context, topic string, partition int, records []outbox.Record) (int64, error) {
 	batch := make([]kafka.Record, len(records))
 	for i, r := range records {
 		batch[i] = kafka.Record{Key: []byte(r.Key), Value: r.Value}
@@ -37,7 +37,7 @@ type ledgerTails struct{ admin *kafka.Admin }
 
 // Tail implements outbox.Tails.
 func (t ledgerTails) Tail(ctx context.Context, topic string, partition int) (outbox.Tail, error) {
-	last, empty, err := t.admin.Last(ctx, topic, partition)
+	last, empty, err := t.admin.Last(ctx, topic, partition, repeated)
 	if err != nil || last == nil {
 		return outbox.Tail{Known: empty}, err
 	}
@@ -45,8 +45,11 @@ func (t ledgerTails) Tail(ctx context.Context, topic string, partition int) (out
 	if err != nil {
 		return outbox.Tail{}, fmt.Errorf("read the end of %s/%d: %w", topic, partition, err)
 	}
-	return outbox.Tail{Known: true, Pos: e.Pos, Chain: e.Chain}, nil
+	return outbox.Tail{Known: true, Pos: e.Pos, Offset: last.Offset, Chain: e.Chain}, nil
 }
+
+// repeated tells records apart that say nothing about how far the topic goes.
+func repeated(r kafka.Record) bool { return header(r)(outbox.HeaderRepeated) != "" }
 
 // broadcast opens subscribers that read topics from their start.
 func broadcast(cluster *kafka.Cluster) workers.Broadcast {

@@ -18,7 +18,8 @@ type observer struct {
 	applied, parked, stopped *prometheus.CounterVec
 	lag                      *prometheus.GaugeVec
 	published, failed        *prometheus.CounterVec
-	backlog, age             *prometheus.GaugeVec
+	backlog, age, leads      *prometheus.GaugeVec
+	lost                     *prometheus.CounterVec
 	attempts                 *prometheus.HistogramVec
 	results, sweeps          *prometheus.CounterVec
 }
@@ -48,6 +49,8 @@ func newObserver(registry prometheus.Registerer) *observer {
 		failed:    counter("outbox_failures_total", "Failed tries to publish.", "shard"),
 		backlog:   gauge("outbox_lag_events", "Events that are not published yet.", "shard"),
 		age:       gauge("outbox_lag_seconds", "Age of the oldest event that is not published yet.", "shard"),
+		leads:     gauge("outbox_leads", "1 where this process publishes the shard: an alarm if nobody does.", "shard"),
+		lost:      counter("outbox_lost_total", "Events that the topic had lost: an alarm.", "shard"),
 		attempts:  newAttempts(registry),
 		results:   counter("results_total", "Results of workers by what became of them.", "outcome"),
 		sweeps:    counter("swept_total", "What the sweeper has made visible.", "kind"),
@@ -101,6 +104,23 @@ func (o *observer) Lag(view string, shard int, events int64) {
 func (o outboxObserver) Lag(shard int, events int64, age time.Duration) {
 	o.backlog.WithLabelValues(strconv.Itoa(shard)).Set(float64(events))
 	o.age.WithLabelValues(strconv.Itoa(shard)).Set(age.Seconds())
+}
+
+// Leads implements outbox.Metrics. Who does not lead a shard does not know how far behind it is.
+func (o outboxObserver) Leads(shard int, leads bool) {
+	label := strconv.Itoa(shard)
+	if leads {
+		o.leads.WithLabelValues(label).Set(1)
+		return
+	}
+	o.leads.WithLabelValues(label).Set(0)
+	o.backlog.DeleteLabelValues(label)
+	o.age.DeleteLabelValues(label)
+}
+
+// Lost implements outbox.Metrics.
+func (o outboxObserver) Lost(shard int, events int64) {
+	o.lost.WithLabelValues(strconv.Itoa(shard)).Add(float64(events))
 }
 
 // Published implements outbox.Metrics.

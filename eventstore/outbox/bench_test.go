@@ -27,7 +27,9 @@ func newCountdown(b *testing.B, events int64) *countdown {
 	return c
 }
 
+func (c *countdown) Leads(int, bool)               {}
 func (c *countdown) Lag(int, int64, time.Duration) {}
+func (c *countdown) Lost(int, int64)               {}
 
 func (c *countdown) Published(_, events int) {
 	if c.left.Add(-int64(events)) == 0 {

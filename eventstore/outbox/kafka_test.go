@@ -38,7 +38,7 @@ func newTopic(t testing.TB, brokers []string) topic {
 	return k
 }
 
-func (k topic) Publish(ctx context.Context, topic string, partition int, records []outbox.Record) error {
+func (k topic) Publish(ctx context.Context, topic string, partition int, records []outbox.Record) (int64, error) {
 	out := make([]kafka.Record, len(records))
 	for i, r := range records {
 		out[i] = kafka.Record{Key: []byte(r.Key), Value: r.Value}
@@ -78,7 +78,7 @@ func (k topic) Tail(ctx context.Context, topic string, partition int) (outbox.Ta
 	if err == nil {
 		err = ctx.Err()
 	}
-	return outbox.Tail{Known: true, Pos: last.Pos, Chain: last.Chain}, err
+	return outbox.Tail{Known: true, Pos: last.Pos, Offset: at.End - 1, Chain: last.Chain}, err
 }
 
 func fromKafka(r kafka.Record) (eventstore.Envelope, error) {
