@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ import (
 const receiveTimeout = 30 * time.Second
 
 func TestMain(m *testing.M) {
+	if text := os.Getenv(memberEnv); text != "" {
+		os.Exit(runMember(text))
+	}
 	// Watermill's suite leaves the goroutines of its own subscriber multiplier behind when it stops reading early.
 	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe"
 	goleak.VerifyTestMain(m,
