@@ -48,6 +48,8 @@ func TestMessageKeepsKeyHeadersAndID(t *testing.T) {
 	require.Equal(t, "body", string(got.Payload))
 	require.NotEmpty(t, got.Metadata[kafka.MetadataTimestamp])
 	delete(got.Metadata, kafka.MetadataTimestamp)
+	require.Equal(t, "1", got.Metadata[kafka.MetadataAttempt])
+	delete(got.Metadata, kafka.MetadataAttempt)
 	require.Equal(t, message.Metadata{
 		kafka.MetadataID: "ce-1", kafka.MetadataKey: "k", "ce_type": "t.v1", "empty": "",
 		kafka.MetadataSourcePartition: "2", kafka.MetadataSourceOffset: "0",

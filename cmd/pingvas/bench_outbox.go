@@ -59,7 +59,7 @@ func (c *benchOutboxCmd) measure(ctx context.Context, b *bench) (any, error) {
 		defer broker.Close()
 		c.Brokers = []string{broker.Addr()}
 	}
-	if err := b.openKafka(ctx, c.kafkaSettings, "bench"); err != nil {
+	if err := b.connectKafka(ctx, c.kafkaSettings, "bench"); err != nil {
 		return nil, err
 	}
 	for round := range c.Rounds {

@@ -14,7 +14,6 @@ import (
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/eventstore/outbox"
-	"github.com/pingvas/pingvas/workers"
 )
 
 // ledgerPublisher lets the outbox write to Kafka.
@@ -49,13 +48,20 @@ func (t ledgerTails) Tail(ctx context.Context, topic string, partition int) (out
 }
 
 // repeated tells records apart that say nothing about how far the topic goes.
-func repeated(r kafka.Record) bool { return header(r)(outbox.HeaderRepeated) != "" }
+func repeated(r kafka.Record) bool {
+	return header(r)(outbox.HeaderRepeated) != "" || header(r)(kafka.HeaderReplayed) != ""
+}
 
 // broadcast opens subscribers that read topics from their start.
-func broadcast(cluster *kafka.Cluster) workers.Broadcast {
-	return func(caughtUp func(topic string)) (message.Subscriber, error) {
-		return kafka.NewSubscriber(cluster, kafka.SubscriberConfig{Start: kafka.FirstOffset, OnCaughtUp: caughtUp})
-	}
+func (p *parts) broadcast(caughtUp func(topic string)) (message.Subscriber, error) {
+	return kafka.NewSubscriber(p.kafka, kafka.SubscriberConfig{
+		Start: kafka.FirstOffset, OnCaughtUp: caughtUp, OnOffsetLost: p.observer.offsetLost,
+	})
+}
+
+// member opens a subscriber that shares topics with the others of its group.
+func (p *parts) member(group string) (*kafka.Subscriber, error) {
+	return kafka.NewSubscriber(p.kafka, kafka.SubscriberConfig{Group: group, OnOffsetLost: p.observer.offsetLost})
 }
 
 // feedHub tells the API's streams what happens: progress from its topic, changes from the feed of events.

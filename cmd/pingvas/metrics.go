@@ -6,8 +6,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/pingvas/pingvas/adapters/kafka"
 	"github.com/pingvas/pingvas/eventstore/outbox"
 	"github.com/pingvas/pingvas/projections"
+	"github.com/pingvas/pingvas/workers"
 	"github.com/pingvas/pingvas/workers/cleanup"
 	"github.com/pingvas/pingvas/workers/generate"
 	"github.com/pingvas/pingvas/workers/settle"
@@ -22,6 +24,7 @@ type observer struct {
 	lost                     *prometheus.CounterVec
 	attempts                 *prometheus.HistogramVec
 	results, sweeps          *prometheus.CounterVec
+	messages, offsetsLost    *prometheus.CounterVec
 }
 
 var (
@@ -53,7 +56,11 @@ func newObserver(registry prometheus.Registerer) *observer {
 		lost:      counter("outbox_lost_total", "Events that the topic had lost: an alarm.", "shard"),
 		attempts:  newAttempts(registry),
 		results:   counter("results_total", "Results of workers by what became of them.", "outcome"),
-		sweeps:    counter("swept_total", "What the sweeper has made visible.", "kind"),
+		messages: counter("messages_total", "Deliveries of messages by handler and outcome: handled, failed (and tried "+
+			"again), dead_letter: an alarm.", "handler", "outcome"),
+		offsetsLost: counter("kafka_offsets_lost_total", "Times that records were gone before they were read, or a topic "+
+			"was deleted and created: an alarm.", "topic", "group"),
+		sweeps: counter("swept_total", "What the sweeper has made visible.", "kind"),
 	}
 }
 
@@ -68,6 +75,22 @@ func newAttempts(registry prometheus.Registerer) *prometheus.HistogramVec {
 
 func (o *observer) attempted(outcome generate.Outcome, took time.Duration) {
 	o.attempts.WithLabelValues(string(outcome)).Observe(took.Seconds())
+}
+
+// handled is told of every delivery.
+func (o *observer) handled(h workers.Handled) {
+	outcome := "handled"
+	switch {
+	case h.Poisoned:
+		outcome = "dead_letter"
+	case h.Err != nil:
+		outcome = "failed"
+	}
+	o.messages.WithLabelValues(h.Handler, outcome).Inc()
+}
+
+func (o *observer) offsetLost(l kafka.OffsetLoss) {
+	o.offsetsLost.WithLabelValues(l.Topic, l.Group).Inc()
 }
 
 func (o *observer) settled(outcome settle.Outcome) { o.results.WithLabelValues(string(outcome)).Inc() }
