@@ -13,9 +13,10 @@ import (
 
 	"github.com/pingvas/pingvas/adapters/kafka"
 	"github.com/pingvas/pingvas/adapters/kfake"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
-// These tests restart the broker or turn its clock-driven work by hand, so they need the embedded one.
+// These tests restart the broker or turn its clock-driven work by hand, so most of them need the embedded one.
 
 func TestEverythingGoesOnAfterARestartOfTheBroker(t *testing.T) {
 	t.Parallel()
@@ -97,8 +98,16 @@ func publishEach(t *testing.T, cluster *kafka.Cluster, topic string, records ...
 
 func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	t.Parallel()
-	broker, cluster := newFake(t)
-	topic := newTopic(t, cluster, 1)
+	cluster, retain := newCluster(t), func() {}
+	if !kafkatest.Real() {
+		var broker *fake.Cluster
+		broker, cluster = newFake(t)
+		retain = broker.ApplyRetention
+	}
+	topic := newTopic(t, cluster, 1) + "-short"
+	require.NoError(t, kafka.NewAdmin(cluster).EnsureTopics(t.Context(), []kafka.TopicSpec{{
+		Name: topic, Partitions: 1, Retention: time.Hour, Settings: map[string]string{"segment.ms": "1"},
+	}}))
 	records, _ := numberedRecords(0, 6)
 	for i := range 5 {
 		records[i].Time = time.Now().Add(-2 * time.Hour)
@@ -110,7 +119,11 @@ func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	receive(t, messages).Ack()
 	require.NoError(t, early.Close())
 	require.Equal(t, []int64{2}, committed(t.Context(), t, cluster, topic, topic))
-	broker.ApplyRetention()
+	require.Eventually(t, func() bool {
+		retain()
+		lags, err := kafka.NewAdmin(cluster).Lag(t.Context(), topic, topic)
+		return err == nil && lags[0].Start == 5
+	}, receiveTimeout, 100*time.Millisecond)
 
 	losses := make(chan kafka.OffsetLoss, 1)
 	messages = subscribe(t, newSubscriber(t, cluster, kafka.SubscriberConfig{

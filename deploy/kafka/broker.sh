@@ -28,14 +28,14 @@ broker=
 say() { echo "broker.sh: $*" >&2; }
 
 fetch() {
-  [ -f "$libs/.complete" ] && return
+  cmp -s "$here/pom.xml" "$libs/.complete" && return
   for tool in mvn java; do
     command -v "$tool" >/dev/null || { say "$tool is not installed; needed are Maven and Java 17 or later"; exit 1; }
   done
   say "fetching Apache Kafka $version from Maven Central (about 45 MB)"
   mvn -B -q -f "$here/pom.xml" "-Dkafka.version=$version" dependency:copy-dependencies \
     "-DoutputDirectory=$libs" -DincludeScope=runtime >&2
-  touch "$libs/.complete"
+  cp "$here/pom.xml" "$libs/.complete"
 }
 
 free_port() {
@@ -98,7 +98,7 @@ start() {
   controller_port=$(free_port)
   configure
   if [ ! -f "$data/log/meta.properties" ]; then
-    java "${options[@]}" kafka.tools.StorageTool format --standalone --config "$data/server.properties" \
+    java "${options[@]}" kafka.tools.StorageTool format --config "$data/server.properties" \
       --cluster-id "$cluster_id" >>"$data/broker.log" 2>&1
   fi
   # In a session of its own, so that Ctrl-C reaches the broker through stop alone.
