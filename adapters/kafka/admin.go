@@ -237,7 +237,11 @@ func (a *Admin) Lag(ctx context.Context, group, topic string) ([]PartitionLag, e
 	if err != nil {
 		return nil, fmt.Errorf("lag of %s: %w", group, err)
 	}
-	committed, err := a.committed(ctx, group, topic, slices.Sorted(maps.Keys(found)))
+	var committed map[int]int64
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		committed, err = a.committed(ctx, group, topic, slices.Sorted(maps.Keys(found)))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("lag of %s: %w", group, err)
 	}

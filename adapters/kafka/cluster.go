@@ -193,23 +193,33 @@ func (c *Cluster) offsets(ctx context.Context, topic string, partitions []int) (
 	return found, nil
 }
 
-// allOffsets returns the bounds of every partition of the topic. A topic is known some time before the leaders of its
-// partitions serve it, so what the broker calls temporary is asked again until topicWait is over.
+// allOffsets returns the bounds of every partition of the topic.
 func (c *Cluster) allOffsets(ctx context.Context, topic string) (map[int]bounds, error) {
+	parts, err := c.partitions(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int, len(parts))
+	for i, p := range parts {
+		ids[i] = p.ID
+	}
+	var found map[int]bounds
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		found, err = c.offsets(ctx, topic, ids)
+		return err
+	})
+	return found, err
+}
+
+// patiently asks again while the broker says that it may help, until topicWait is over: the leaders of new partitions
+// and the coordinators of new groups take a moment.
+func patiently(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, topicWait)
 	defer cancel()
 	for {
-		parts, err := c.partitions(ctx, topic)
-		if err != nil {
-			return nil, err
-		}
-		ids := make([]int, len(parts))
-		for i, p := range parts {
-			ids[i] = p.ID
-		}
-		found, err := c.offsets(ctx, topic, ids)
+		err := ask(ctx)
 		if err == nil || !temporary(err) || !pause(ctx, topicWaitStep) {
-			return found, err
+			return err
 		}
 	}
 }

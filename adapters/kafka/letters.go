@@ -103,13 +103,16 @@ func (a *Admin) Read(
 
 // Commit sets the offset of a group that has no members.
 func (a *Admin) Commit(ctx context.Context, group, topic string, partition int, offset int64) error {
-	res, err := a.cluster.client.OffsetCommit(ctx, &kafkago.OffsetCommitRequest{
-		GroupID: group, GenerationID: -1,
-		Topics: map[string][]kafkago.OffsetCommit{topic: {{Partition: partition, Offset: offset}}},
+	err := patiently(ctx, func(ctx context.Context) error {
+		res, err := a.cluster.client.OffsetCommit(ctx, &kafkago.OffsetCommitRequest{
+			GroupID: group, GenerationID: -1,
+			Topics: map[string][]kafkago.OffsetCommit{topic: {{Partition: partition, Offset: offset}}},
+		})
+		if err == nil && len(res.Topics[topic]) == 1 {
+			err = res.Topics[topic][0].Error
+		}
+		return err
 	})
-	if err == nil && len(res.Topics[topic]) == 1 {
-		err = res.Topics[topic][0].Error
-	}
 	if err != nil {
 		return fmt.Errorf("commit offset %d of %s/%d for %s: %w", offset, topic, partition, group, err)
 	}

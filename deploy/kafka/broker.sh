@@ -33,7 +33,7 @@ fetch() {
     command -v "$tool" >/dev/null || { say "$tool is not installed; needed are Maven and Java 17 or later"; exit 1; }
   done
   say "fetching Apache Kafka $version from Maven Central (about 45 MB)"
-  mvn -B -q -f "$here/pom.xml" "-Dkafka.version=$version" dependency:copy-dependencies \
+  mvn -B -q -Dstyle.color=never -f "$here/pom.xml" "-Dkafka.version=$version" dependency:copy-dependencies \
     "-DoutputDirectory=$libs" -DincludeScope=runtime >&2
   cp "$here/pom.xml" "$libs/.complete"
 }
