@@ -131,6 +131,7 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 	$(BIN)/pingvas bench raw --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench bulk --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench outbox --log-level warn
 	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
 
