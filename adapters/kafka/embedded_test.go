@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 	fake "github.com/twmb/franz-go/pkg/kfake"
 
@@ -98,15 +99,17 @@ func publishEach(t *testing.T, cluster *kafka.Cluster, topic string, records ...
 
 func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	t.Parallel()
-	cluster, retain := newCluster(t), func() {}
+	addrs, retain := brokers(t), func() {}
 	if !kafkatest.Real() {
-		var broker *fake.Cluster
-		broker, cluster = newFake(t)
-		retain = broker.ApplyRetention
+		broker, err := fake.NewCluster(fake.NumBrokers(1))
+		require.NoError(t, err)
+		t.Cleanup(broker.Close)
+		addrs, retain = broker.ListenAddrs(), broker.ApplyRetention
 	}
+	cluster := connect(t, addrs...)
 	topic := newTopic(t, cluster, 1) + "-short"
 	require.NoError(t, kafka.NewAdmin(cluster).EnsureTopics(t.Context(), []kafka.TopicSpec{{
-		Name: topic, Partitions: 1, Retention: time.Hour, Settings: map[string]string{"segment.ms": "1"},
+		Name: topic, Partitions: 1, Retention: kafka.KeepForever, Settings: map[string]string{"segment.ms": "1"},
 	}}))
 	records, _ := numberedRecords(0, 6)
 	for i := range 5 {
@@ -119,6 +122,7 @@ func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	receive(t, messages).Ack()
 	require.NoError(t, early.Close())
 	require.Equal(t, []int64{2}, committed(t.Context(), t, cluster, topic, topic))
+	keepAnHour(t, addrs, topic)
 	require.Eventually(t, func() bool {
 		retain()
 		lags, err := kafka.NewAdmin(cluster).Lag(t.Context(), topic, topic)
@@ -144,6 +148,23 @@ func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	require.ErrorAs(t, err, &lost)
 	require.Equal(t, int64(5), lost.LogStart)
 	require.ErrorContains(t, err, "offset 2 of "+topic+"/0 is not in the log (5 to 6)")
+}
+
+func keepAnHour(t *testing.T, addrs []string, topic string) {
+	t.Helper()
+	transport := &kafkago.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafkago.Client{Addr: kafkago.TCP(addrs...), Transport: transport}
+	res, err := client.IncrementalAlterConfigs(t.Context(), &kafkago.IncrementalAlterConfigsRequest{
+		Resources: []kafkago.IncrementalAlterConfigsRequestResource{{
+			ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic,
+			Configs: []kafkago.IncrementalAlterConfigsRequestConfig{{
+				Name: "retention.ms", Value: "3600000", ConfigOperation: kafkago.ConfigOperationSet,
+			}},
+		}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, res.Resources[0].Error)
 }
 
 func TestBroadcastCatchesUpOverGapsOfCompaction(t *testing.T) {
