@@ -2,7 +2,6 @@ package kafka_test
 
 import (
 	"context"
-	"net"
 	"strconv"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 	fake "github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
-	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
@@ -21,11 +19,8 @@ import (
 
 func TestEverythingGoesOnAfterARestartOfTheBroker(t *testing.T) {
 	t.Parallel()
-	cfg := kfake.Config{DataDir: t.TempDir(), Logger: quiet()}
-	broker, err := kfake.New(cfg)
-	require.NoError(t, err)
-	cfg.Port = portOf(t, broker.Addr())
-	cluster := connect(t, broker.Addr())
+	broker := kafkatest.NewRestartable(t)
+	cluster := connect(t, broker.Addr)
 	topic := newTopic(t, cluster, 1)
 	publisher := newPublisher(t, cluster)
 	ordered, err := kafka.NewOrderedPublisher(cluster, kafka.PublisherConfig{})
@@ -45,13 +40,11 @@ func TestEverythingGoesOnAfterARestartOfTheBroker(t *testing.T) {
 	expect(0, 10)
 	eventuallyCommitted(t, cluster, topic, 0, 10)
 
-	broker.Close()
+	broker.Stop()
 	written := make(chan error)
 	records, _ = numberedRecords(10, 15)
 	go func() { written <- errOf(ordered.PublishBatch(t.Context(), topic, 0, records)) }()
-	broker, err = kfake.New(cfg)
-	require.NoError(t, err)
-	t.Cleanup(broker.Close)
+	broker.Start(t)
 	require.NoError(t, await(t, "the publisher finds the broker again", written))
 	require.NoError(t, publisher.Publish(topic, numbered("k", 15, 20)...))
 	expect(10, 20)
@@ -68,15 +61,6 @@ func nextPayload(t *testing.T, messages <-chan *message.Message, offset int) []b
 			return msg.Payload
 		}
 	}
-}
-
-func portOf(t *testing.T, addr string) int {
-	t.Helper()
-	_, text, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	port, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	return port
 }
 
 func newFake(t *testing.T) (*fake.Cluster, *kafka.Cluster) {

@@ -129,7 +129,8 @@ run)
 with)
   shift
   start 0
-  KAFKA_BROKERS=127.0.0.1:$port "$@"
+  # Tests that restart a broker start one of their own with the program that is named here.
+  KAFKA_BROKERS=127.0.0.1:$port KAFKA_BROKER_PROGRAM=$here/$(basename "$0") "$@"
   ;;
 *)
   usage
