@@ -8,6 +8,12 @@ import (
 // lastSkippedMax bounds how many records Last passes over.
 const lastSkippedMax = 1000
 
+// Bounds returns the first offset of a partition and the one after its last record.
+func (a *Admin) Bounds(ctx context.Context, topic string, partition int) (start, end int64, err error) {
+	found, err := a.cluster.offsets(ctx, topic, []int{partition})
+	return found[partition].start, found[partition].end, err
+}
+
 // Last returns the newest record of a partition for which skip, if it is not nil, returns false. Without one, empty
 // says whether the partition has never had any; if it has had records but holds none any more, or too many that are to
 // be skipped, both the record and empty are zero.

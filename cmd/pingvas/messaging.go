@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -29,27 +28,6 @@ func (p ledgerPublisher) Publish(ctx context.Context, topic string, partition in
 		}
 	}
 	return p.ordered.PublishBatch(ctx, topic, partition, batch)
-}
-
-// ledgerTails lets the outbox see how far the topic goes.
-type ledgerTails struct{ admin *kafka.Admin }
-
-// Tail implements outbox.Tails.
-func (t ledgerTails) Tail(ctx context.Context, topic string, partition int) (outbox.Tail, error) {
-	last, empty, err := t.admin.Last(ctx, topic, partition, repeated)
-	if err != nil || last == nil {
-		return outbox.Tail{Known: empty}, err
-	}
-	e, err := eventstore.FromWire(header(*last), last.Value)
-	if err != nil {
-		return outbox.Tail{}, fmt.Errorf("read the end of %s/%d: %w", topic, partition, err)
-	}
-	return outbox.Tail{Known: true, Pos: e.Pos, Offset: last.Offset, Chain: e.Chain}, nil
-}
-
-// repeated tells records apart that say nothing about how far the topic goes.
-func repeated(r kafka.Record) bool {
-	return header(r)(outbox.HeaderRepeated) != "" || header(r)(kafka.HeaderReplayed) != ""
 }
 
 // broadcast opens subscribers that read topics from their start.

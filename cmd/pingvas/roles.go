@@ -100,7 +100,7 @@ func (p *parts) outboxRole(ctx context.Context) (role, error) {
 	}
 	o, err := outbox.New(outbox.Config{
 		Ledger: p.store, Publisher: ledgerPublisher{ordered}, Checkpoints: checkpoints, Leadership: checkpoints,
-		Tails: ledgerTails{kafka.NewAdmin(p.kafka)}, Metrics: outboxObserver{p.observer}, Log: p.log,
+		Tails: newLedgerTails(p.kafka), Metrics: outboxObserver{p.observer}, Log: p.log,
 	})
 	if err != nil {
 		return role{}, err

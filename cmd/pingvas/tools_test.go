@@ -178,7 +178,7 @@ func TestRepublishRepeatsWhatWasPublished(t *testing.T) {
 	require.NoError(t, all.Run(t.Context(), quiet()))
 	require.Equal(t, before+10+heads[3].Pos-4+heads[3].Pos, end(3))
 
-	tail, err := ledgerTails{kafka.NewAdmin(b.kafka)}.Tail(t.Context(), eventstore.Topic, 3)
+	tail, err := newLedgerTails(b.kafka).Tail(t.Context(), eventstore.Topic, 3)
 	require.NoError(t, err)
 	require.True(t, !tail.Known || tail.Pos == heads[3].Pos, "repetitions say nothing about the end")
 	cancel()
