@@ -96,3 +96,27 @@ func TestATopicThatIsDeletedAndCreatedIsReadFromItsStart(t *testing.T) {
 	require.ErrorAs(t, await(t, "the reader ends", ended), &lost)
 	require.EqualValues(t, before, lost.Wanted)
 }
+
+// The topic is deleted and created while no member runs: brokers forget the offsets of a topic with it.
+func TestAMemberThatComesBackToARecreatedTopicReadsItFromItsStart(t *testing.T) {
+	t.Parallel()
+	const before, after = 10, 30
+	cluster := newCluster(t)
+	topic := newTopic(t, cluster, 1)
+	require.NoError(t, newPublisher(t, cluster).Publish(topic, numbered("k", 0, before)...))
+	early := newSubscriber(t, cluster, kafka.SubscriberConfig{Group: topic})
+	messages := subscribe(t, early, topic)
+	for range before {
+		receive(t, messages).Ack()
+	}
+	require.NoError(t, early.Close())
+	require.Equal(t, []int64{before}, committed(t.Context(), t, cluster, topic, topic))
+
+	recreate(t, cluster, topic, after, 0, noticing{})
+	messages = subscribe(t, newSubscriber(t, cluster, kafka.SubscriberConfig{Group: topic}), topic)
+	for i := range after {
+		msg := receive(t, messages)
+		require.Equal(t, strconv.Itoa(1000+i), string(msg.Payload))
+		msg.Ack()
+	}
+}

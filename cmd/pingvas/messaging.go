@@ -19,7 +19,9 @@ import (
 type ledgerPublisher struct{ ordered *kafka.OrderedPublisher }
 
 // Publish implements outbox.Publisher.
-func (p ledgerPublisher) Publish(ctx context.Context, topic string, partition int, records []outbox.Record) (int64, error) {
+func (p ledgerPublisher) Publish(
+	ctx context.Context, topic string, partition int, records []outbox.Record,
+) (last int64, err error) {
 	batch := make([]kafka.Record, len(records))
 	for i, r := range records {
 		batch[i] = kafka.Record{Key: []byte(r.Key), Value: r.Value}

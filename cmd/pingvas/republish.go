@@ -103,7 +103,9 @@ func (c *republishCmd) republish(ctx context.Context, p *parts, out io.Writer) e
 }
 
 // ranges completes what was asked for by what was published.
-func (c *republishCmd) ranges(ctx context.Context, tool outbox.Republisher) (ranges []outbox.Range, total int64, err error) {
+func (c *republishCmd) ranges(
+	ctx context.Context, tool outbox.Republisher,
+) (ranges []outbox.Range, total int64, err error) {
 	wanted, err := c.ends()
 	if err != nil {
 		return nil, 0, err

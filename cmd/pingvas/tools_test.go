@@ -64,8 +64,8 @@ func lettersOf(t *testing.T, p *parts, all bool) string {
 	return out.String()
 }
 
-// A message that cannot be handled becomes a dead letter; once its cause is mended it is replayed, and is a message like
-// any other. Others go on meanwhile.
+// A message that cannot be handled becomes a dead letter; once its cause is mended it is replayed, and is a message
+// like any other. Others go on meanwhile.
 func TestDeadLettersAreListedAndReplayed(t *testing.T) {
 	t.Parallel()
 	p, settings := openTool(t)

@@ -122,6 +122,7 @@ await() {
 case ${1:-} in
 run)
   start 9092
+  trap 'exit 0' INT TERM
   echo "KAFKA_BROKERS=127.0.0.1:$port"
   say "Apache Kafka $version is ready, data in $data; Ctrl-C ends it"
   wait "$broker"

@@ -10,9 +10,9 @@
 //     has lost its lease without noticing cannot move it against the one that has it.
 //   - A shard that fails stops at the event that failed and is tried again, at growing intervals, for ever. The others
 //     go on.
-//   - Losing Kafka loses nothing. A partition that ends before the checkpoint is published from there again. One that was
-//     deleted and created is published from the first event, whether the outbox was running (the offsets that the broker
-//     tells are too small for the positions) or not; events written before that was noticed stand before the first.
+//   - Losing Kafka loses nothing. A partition that ends before the checkpoint is published from there again. One that
+//     was deleted and created is published from the first event, whether the outbox was running (the offsets that the
+//     broker tells are too small for the positions) or not; what was written before that was noticed stands before it.
 //   - Republisher publishes any range again at an operator's wish, beside the outbox.
 //   - A leader that is killed or paused has a successor in less than two seconds (see lease.go). Duplicates come from
 //     hand-overs only: the publisher's own retries are recognised by the broker.

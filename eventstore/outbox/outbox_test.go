@@ -40,7 +40,7 @@ type world struct {
 	failures    [shards]int
 	lags        [shards]lag
 	wiped       bool // while it was published
-	owner       int // which account of a shard appends
+	owner       int  // which account of a shard appends
 }
 
 type lag struct {
@@ -385,7 +385,8 @@ func TestRepublishRepeatsARangeBesideTheOutbox(t *testing.T) {
 			Ledger: w.ledger, Publisher: w, Checkpoints: w, Progress: func(r outbox.Range) { left = append(left, r) },
 		}
 		for _, wrong := range []outbox.Range{
-			{Shard: 0, From: 0, To: 1}, {Shard: 0, From: 1, To: 1201}, {Shard: 0, From: 9, To: 7}, {Shard: shards, From: 1, To: 1},
+			{Shard: 0, From: 0, To: 1}, {Shard: 0, From: 1, To: 1201}, {Shard: 0, From: 9, To: 7},
+			{Shard: shards, From: 1, To: 1},
 		} {
 			require.Error(t, tool.Run(t.Context(), []outbox.Range{{Shard: 1, From: 1, To: 3}, wrong}))
 		}
