@@ -22,21 +22,22 @@ type cli struct {
 	LogLevel  string `name:"log-level" env:"PINGVAS_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"How much is logged: ${enum}."`
 	LogFormat string `name:"log-format" env:"PINGVAS_LOG_FORMAT" enum:"text,json" default:"text" help:"Form of the log: ${enum}."`
 
-	Dev         devCmd         `cmd:"" help:"Run all roles in one process on embedded Postgres, Kafka and S3 and one data folder."`
-	Demo        demoCmd        `cmd:"" help:"Drive the main job through the public API, print every step, and verify the ledger."`
-	API         apiCmd         `cmd:"" name:"api" help:"Serve the API and the web app, and keep the embedded search index."`
-	Outbox      outboxCmd      `cmd:"" help:"Publish the ledger to Kafka."`
-	Project     projectCmd     `cmd:"" help:"Keep the read models up to date."`
-	Dispatch    dispatchCmd    `cmd:"" help:"Offer open jobs to the workers."`
-	Settle      settleCmd      `cmd:"" help:"Settle the results of the workers."`
-	Schedule    scheduleCmd    `cmd:"" help:"End leases, jobs and grants whose time has run out."`
-	Work        workCmd        `cmd:"" help:"Do jobs."`
-	Migrate     migrateCmd     `cmd:"" help:"Create or update the ledger's database, the topics and the bucket."`
-	Audit       auditCmd       `cmd:"" help:"Check the ledger."`
+	Dev      devCmd      `cmd:"" help:"Run all roles in one process on embedded Postgres, Kafka and S3 and one data folder."`
+	Demo     demoCmd     `cmd:"" help:"Drive the main job through the public API, print every step, and verify the ledger."`
+	API      apiCmd      `cmd:"" name:"api" help:"Serve the API and the web app, and keep the embedded search index."`
+	Outbox   outboxCmd   `cmd:"" help:"Publish the ledger to Kafka."`
+	Project  projectCmd  `cmd:"" help:"Keep the read models up to date."`
+	Dispatch dispatchCmd `cmd:"" help:"Offer open jobs to the workers."`
+	Settle   settleCmd   `cmd:"" help:"Settle the results of the workers."`
+	Schedule scheduleCmd `cmd:"" help:"End leases, jobs and grants whose time has run out."`
+	Work     workCmd     `cmd:"" help:"Do jobs."`
+	Migrate  migrateCmd  `cmd:"" help:"Create or update the ledger's database, the topics and the bucket."`
+	Audit    auditCmd    `cmd:"" help:"Check the ledger."`
+	Bench    benchCmd    `cmd:"" help:"Measure this machine."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+
 	Republish   republishCmd   `cmd:"" help:"Publish a part of the ledger to Kafka again, beside the outbox. Readers drop what they have seen."`
 	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List and replay messages that no handler could handle."`
-	Bench       benchCmd       `cmd:"" help:"Measure this machine."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // heapBallast is memory that is never touched, so that it costs none. The garbage collector takes it for live, and so

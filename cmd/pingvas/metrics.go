@@ -6,10 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/pingvas/pingvas/adapters/kafka"
 	"github.com/pingvas/pingvas/eventstore/outbox"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/workers"
 	"github.com/pingvas/pingvas/workers/cleanup"
 	"github.com/pingvas/pingvas/workers/generate"
 	"github.com/pingvas/pingvas/workers/settle"
@@ -20,11 +18,11 @@ type observer struct {
 	applied, parked, stopped *prometheus.CounterVec
 	lag                      *prometheus.GaugeVec
 	published, failed        *prometheus.CounterVec
-	backlog, age, leads      *prometheus.GaugeVec
-	lost                     *prometheus.CounterVec
+	backlog, age             *prometheus.GaugeVec
 	attempts                 *prometheus.HistogramVec
 	results, sweeps          *prometheus.CounterVec
-	messages, offsetsLost    *prometheus.CounterVec
+
+	*kafkaMetrics
 }
 
 var (
@@ -52,15 +50,11 @@ func newObserver(registry prometheus.Registerer) *observer {
 		failed:    counter("outbox_failures_total", "Failed tries to publish.", "shard"),
 		backlog:   gauge("outbox_lag_events", "Events that are not published yet.", "shard"),
 		age:       gauge("outbox_lag_seconds", "Age of the oldest event that is not published yet.", "shard"),
-		leads:     gauge("outbox_leads", "1 where this process publishes the shard: an alarm if nobody does.", "shard"),
-		lost:      counter("outbox_lost_total", "Events that the topic had lost: an alarm.", "shard"),
 		attempts:  newAttempts(registry),
 		results:   counter("results_total", "Results of workers by what became of them.", "outcome"),
-		messages: counter("messages_total", "Deliveries of messages by handler and outcome: handled, failed (and tried "+
-			"again), dead_letter: an alarm.", "handler", "outcome"),
-		offsetsLost: counter("kafka_offsets_lost_total", "Times that records were gone before they were read, or a topic "+
-			"was deleted and created: an alarm.", "topic", "group"),
-		sweeps: counter("swept_total", "What the sweeper has made visible.", "kind"),
+		sweeps:    counter("swept_total", "What the sweeper has made visible.", "kind"),
+
+		kafkaMetrics: newKafkaMetrics(registry),
 	}
 }
 
@@ -75,22 +69,6 @@ func newAttempts(registry prometheus.Registerer) *prometheus.HistogramVec {
 
 func (o *observer) attempted(outcome generate.Outcome, took time.Duration) {
 	o.attempts.WithLabelValues(string(outcome)).Observe(took.Seconds())
-}
-
-// handled is told of every delivery.
-func (o *observer) handled(h workers.Handled) {
-	outcome := "handled"
-	switch {
-	case h.Poisoned:
-		outcome = "dead_letter"
-	case h.Err != nil:
-		outcome = "failed"
-	}
-	o.messages.WithLabelValues(h.Handler, outcome).Inc()
-}
-
-func (o *observer) offsetLost(l kafka.OffsetLoss) {
-	o.offsetsLost.WithLabelValues(l.Topic, l.Group).Inc()
 }
 
 func (o *observer) settled(outcome settle.Outcome) { o.results.WithLabelValues(string(outcome)).Inc() }
@@ -127,23 +105,6 @@ func (o *observer) Lag(view string, shard int, events int64) {
 func (o outboxObserver) Lag(shard int, events int64, age time.Duration) {
 	o.backlog.WithLabelValues(strconv.Itoa(shard)).Set(float64(events))
 	o.age.WithLabelValues(strconv.Itoa(shard)).Set(age.Seconds())
-}
-
-// Leads implements outbox.Metrics. Who does not lead a shard does not know how far behind it is.
-func (o outboxObserver) Leads(shard int, leads bool) {
-	label := strconv.Itoa(shard)
-	if leads {
-		o.leads.WithLabelValues(label).Set(1)
-		return
-	}
-	o.leads.WithLabelValues(label).Set(0)
-	o.backlog.DeleteLabelValues(label)
-	o.age.DeleteLabelValues(label)
-}
-
-// Lost implements outbox.Metrics.
-func (o outboxObserver) Lost(shard int, events int64) {
-	o.lost.WithLabelValues(strconv.Itoa(shard)).Add(float64(events))
 }
 
 // Published implements outbox.Metrics.
