@@ -58,6 +58,10 @@ test-web: ## run the tests of the web app, where npm is installed
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json && \
 		cd web && npm test --silent; else echo 'npm is not installed: the web app is not tested'; fi
 
+.PHONY: race
+race: ## run the Go tests under the race detector
+	$(GO) test -race $(PACKAGES)
+
 # The tests that speak to a broker, one package after the other: they use the same topics.
 KAFKA_TESTS := ./adapters/kafka ./eventstore/outbox ./workers ./cmd/pingvas
 
@@ -68,10 +72,6 @@ test-kafka: web ## run the tests of messaging on KAFKA_BROKERS (all topics there
 .PHONY: kafka
 kafka: ## run Apache Kafka from Maven Central on Java 17 without containers, until Ctrl-C; KAFKA_PORT=9092
 	KAFKA_DATA=$(DATA)/apache-kafka deploy/kafka/broker.sh run
-
-.PHONY: race
-race: ## run the Go tests under the race detector
-	$(GO) test -race $(PACKAGES)
 
 # A lease of 12 s makes pauses that outlast the sessions of Kafka's groups, too. SEED=0 draws one and prints it.
 .PHONY: crash
@@ -128,10 +128,10 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 		./domain/account ./eventstore/... ./projections/...
 	$(BIN)/pingvas bench ledger --clients 64,512 --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench rest --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench outbox --log-level warn
 	$(BIN)/pingvas bench raw --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench bulk --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn
-	$(BIN)/pingvas bench outbox --log-level warn
 	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
 

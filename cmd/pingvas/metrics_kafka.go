@@ -45,7 +45,9 @@ func (m *kafkaMetrics) handled(h workers.Handled) {
 	m.messages.WithLabelValues(h.Handler, outcome).Inc()
 }
 
-func (m *kafkaMetrics) offsetLost(l kafka.OffsetLoss) { m.offsetsLost.WithLabelValues(l.Topic, l.Group).Inc() }
+func (m *kafkaMetrics) offsetLost(l kafka.OffsetLoss) {
+	m.offsetsLost.WithLabelValues(l.Topic, l.Group).Inc()
+}
 
 // Leads implements outbox.Metrics. Who does not lead a shard does not know how far behind it is.
 func (o outboxObserver) Leads(shard int, leads bool) {
