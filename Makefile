@@ -63,6 +63,17 @@ test-web: ## run the tests of the web app, where npm is installed
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
 
+# The tests that speak to a broker, one package after the other: they use the same topics.
+KAFKA_TESTS := ./adapters/kafka ./eventstore/outbox ./workers ./cmd/pingvas
+
+.PHONY: test-kafka
+test-kafka: web ## run the tests of messaging on KAFKA_BROKERS (all topics there are deleted), else on Apache Kafka
+	$(if $(KAFKA_BROKERS),,deploy/kafka/broker.sh with) $(GO) test -count=1 -p 1 -timeout 20m $(KAFKA_TESTS)
+
+.PHONY: kafka
+kafka: ## run Apache Kafka from Maven Central on Java 17 without containers, until Ctrl-C; KAFKA_PORT=9092
+	KAFKA_DATA=$(DATA)/apache-kafka deploy/kafka/broker.sh run
+
 # A lease of 12 s makes pauses that outlast the sessions of Kafka's groups, too. SEED=0 draws one and prints it.
 .PHONY: crash
 crash: ## kill and pause every process at random under load, KILLS times, and check that nothing is lost
@@ -122,6 +133,7 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 		./domain/account ./eventstore/... ./projections/...
 	$(BIN)/pingvas bench ledger --clients 64,512 --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench rest --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench outbox --log-level warn
 	$(BIN)/pingvas bench raw --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench bulk --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn

@@ -70,6 +70,7 @@ var allowed = map[string][]string{
 
 	"internal/crash":      {},
 	"internal/pgtest":     {"adapters/pgserver"},
+	"internal/kafkatest":  {"adapters/kfake"},
 	"internal/simulation": {},
 	"internal/mutate":     {},
 }

@@ -163,7 +163,12 @@ func TestAResultThatNobodyCanHaveMeantIsADeadLetter(t *testing.T) {
 		SHA256: hex.EncodeToString(make([]byte, sha256.Size)),
 	}}})
 	letter := await(t, "the second letter", letters)
-	require.Contains(t, letter.Metadata.Get("reason_poisoned"), "another's place")
+	require.Contains(t, letter.Metadata.Get(kafka.HeaderDeadLetterError), "another's place")
+	require.Equal(t, generation.TopicResults, letter.Metadata.Get(kafka.HeaderDeadLetterTopic))
+	require.Equal(t, "settle", letter.Metadata.Get(kafka.HeaderDeadLetterHandler))
+	require.Equal(t, "1", letter.Metadata.Get(kafka.HeaderDeadLetterAttempts))
+	require.NotEmpty(t, letter.Metadata.Get(kafka.HeaderDeadLetterPartition))
+	require.NotEmpty(t, letter.Metadata.Get(kafka.HeaderDeadLetterOffset))
 	require.Equal(t, heads, c.heads())
 	b.let <- nil
 	c.awaitStatus(id, generation.StatusSucceeded)
@@ -195,6 +200,12 @@ func TestTheContractWithTheKafkaAdapter(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, kafka.MetadataKey, workers.MetadataKey)
 	require.Equal(t, kafka.DeadLetterTopic("x"), workers.DeadLetterTopic("x"))
+	require.Equal(t, kafka.HeaderDeadLetterTopic, workers.HeaderDeadLetterTopic)
+	require.Equal(t, kafka.HeaderDeadLetterPartition, workers.HeaderDeadLetterPartition)
+	require.Equal(t, kafka.HeaderDeadLetterOffset, workers.HeaderDeadLetterOffset)
+	require.Equal(t, kafka.HeaderDeadLetterError, workers.HeaderDeadLetterError)
+	require.Equal(t, kafka.HeaderDeadLetterAttempts, workers.HeaderDeadLetterAttempts)
+	require.Equal(t, kafka.HeaderDeadLetterHandler, workers.HeaderDeadLetterHandler)
 }
 
 // follow delivers what comes to a topic, and what is there.

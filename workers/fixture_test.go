@@ -22,7 +22,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
-	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/commands"
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/catalog"
@@ -30,6 +29,7 @@ import (
 	"github.com/pingvas/pingvas/domain/pricing"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/eventstore/memory"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 	"github.com/pingvas/pingvas/workers"
 	"github.com/pingvas/pingvas/workers/cleanup"
 	"github.com/pingvas/pingvas/workers/dispatch"
@@ -98,10 +98,8 @@ func newChain(t *testing.T) *chain {
 }
 
 func (c *chain) connect() {
-	broker, err := kfake.New(kfake.Config{Logger: quiet()})
-	require.NoError(c.t, err)
-	c.t.Cleanup(broker.Close)
-	c.cluster, err = kafka.New(kafka.Config{Brokers: []string{broker.Addr()}, ClientID: "test", Logger: quiet()})
+	var err error
+	c.cluster, err = kafka.New(kafka.Config{Brokers: kafkatest.Own(c.t), ClientID: "test", Logger: quiet()})
 	require.NoError(c.t, err)
 	c.t.Cleanup(c.cluster.Close)
 	topics := []kafka.TopicSpec{

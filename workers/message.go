@@ -13,11 +13,41 @@ import (
 const (
 	// MetadataKey holds the record key: messages with the same key keep their order.
 	MetadataKey = "kafka_key"
+	// Where a message was read, and how often it was delivered.
+	metadataPartition = "kafka_source_partition"
+	metadataOffset    = "kafka_source_offset"
+	metadataAttempt   = "kafka_attempt"
 	// metadataNackReason tells the adapter's log why a message was refused.
 	metadataNackReason = "kafka_nack_reason"
 	// deadLetterSuffix makes the name of a topic for dead letters.
 	deadLetterSuffix = ".dlq"
 )
+
+// Headers of dead letters: where the message was, why it cannot be handled, by whom, and how often it was delivered.
+const (
+	HeaderDeadLetterTopic     = "dlq_topic"
+	HeaderDeadLetterPartition = "dlq_partition"
+	HeaderDeadLetterOffset    = "dlq_offset"
+	HeaderDeadLetterError     = "dlq_error"
+	HeaderDeadLetterAttempts  = "dlq_attempts"
+	HeaderDeadLetterHandler   = "dlq_handler"
+)
+
+// deadLetter returns the letter about a message that a handler cannot handle.
+func deadLetter(h Handler, msg *message.Message, cause error) *message.Message {
+	letter := msg.Copy()
+	for header, text := range map[string]string{
+		HeaderDeadLetterTopic:     h.Topic,
+		HeaderDeadLetterPartition: msg.Metadata.Get(metadataPartition),
+		HeaderDeadLetterOffset:    msg.Metadata.Get(metadataOffset),
+		HeaderDeadLetterError:     cause.Error(),
+		HeaderDeadLetterAttempts:  msg.Metadata.Get(metadataAttempt),
+		HeaderDeadLetterHandler:   h.Name,
+	} {
+		letter.Metadata.Set(header, text)
+	}
+	return letter
+}
 
 // DeadLetterTopic names the topic for the messages of a topic that can never be handled.
 func DeadLetterTopic(topic string) string { return topic + deadLetterSuffix }

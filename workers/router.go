@@ -104,10 +104,6 @@ func (r *Router) Add(h Handler) error {
 	if h.Name == "" || h.Topic == "" || h.Subscriber == nil || h.Handle == nil {
 		return errors.New("workers: a handler needs a name, a topic, a subscriber and a function")
 	}
-	poison, err := middleware.PoisonQueueWithFilter(r.cfg.DeadLetters, DeadLetterTopic(h.Topic), hopeless)
-	if err != nil {
-		return fmt.Errorf("make the poison queue of %s: %w", h.Name, err)
-	}
 	retry := middleware.Retry{
 		MaxRetries: retriesMax, InitialInterval: retryFirst, MaxInterval: retryMax, Multiplier: retryMultiplier,
 		ShouldRetry:         func(p middleware.RetryParams) bool { return !hopeless(p.Err) },
@@ -117,7 +113,7 @@ func (r *Router) Add(h Handler) error {
 		return h.Handle(msg.Context(), msg)
 	})
 	// The first is the outermost. The recoverer is the innermost, so that a panic is an error to all the others.
-	handler.AddMiddleware(r.observe(h.Name), poison, r.noteFailure(h.Name), retry.Middleware,
+	handler.AddMiddleware(r.observe(h.Name), r.bury(h), r.noteFailure(h.Name), retry.Middleware,
 		middleware.Timeout(r.cfg.Timeout), middleware.Recoverer)
 	return nil
 }
@@ -152,6 +148,23 @@ func (r *Router) observe(name string) message.HandlerMiddleware {
 				r.cfg.Observe(Handled{Handler: name, Took: time.Since(started), Err: err, Poisoned: poisoned})
 			}
 			return produced, err
+		}
+	}
+}
+
+// bury publishes what can never be handled as a dead letter. Where that fails, too, the message stays where it is.
+// Watermill's own poison queue does not tell the partition, the offset and the attempts.
+func (r *Router) bury(h Handler) message.HandlerMiddleware {
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			produced, err := next(msg)
+			if err == nil || !hopeless(err) {
+				return produced, err
+			}
+			if lost := r.cfg.DeadLetters.Publish(DeadLetterTopic(h.Topic), deadLetter(h, msg, err)); lost != nil {
+				return produced, errors.Join(err, fmt.Errorf("publish the dead letter: %w", lost))
+			}
+			return produced, nil
 		}
 	}
 }

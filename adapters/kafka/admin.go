@@ -91,6 +91,10 @@ func (a *Admin) Ping(ctx context.Context) error {
 	if err == nil {
 		err = res.Error
 	}
+	if err == nil {
+		// Versions are told to everybody; this only to those who are let in. It may come from a cache.
+		_, err = a.cluster.client.Metadata(ctx, &kafkago.MetadataRequest{})
+	}
 	if err != nil {
 		return fmt.Errorf("ping kafka: %w", err)
 	}
@@ -120,8 +124,9 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		return checkCounts(specs, existing)
 	}
 	for _, spec := range specs {
-		// Wait until this process's metadata know the new topics, so that they can be used at once.
-		if _, err := a.cluster.partitions(ctx, spec.Name); err != nil {
+		// Wait until this process's metadata know the new topics and their leaders serve them, so that they can be
+		// used at once.
+		if _, err := a.cluster.allOffsets(ctx, spec.Name); err != nil {
 			return fmt.Errorf("ensure topics: %w", err)
 		}
 	}
@@ -154,6 +159,21 @@ func (a *Admin) create(ctx context.Context, specs []TopicSpec, existing map[stri
 		}
 	}
 	return true, errors.Join(errs...)
+}
+
+// DeleteTopics deletes topics with all that is in them. Deleting a topic that does not exist changes nothing.
+func (a *Admin) DeleteTopics(ctx context.Context, names ...string) error {
+	res, err := a.cluster.client.DeleteTopics(ctx, &kafkago.DeleteTopicsRequest{Topics: names})
+	if err != nil {
+		return fmt.Errorf("delete %d topics: %w", len(names), err)
+	}
+	var errs []error
+	for _, topic := range slices.Sorted(maps.Keys(res.Errors)) {
+		if err := res.Errors[topic]; err != nil && !errors.Is(err, kafkago.UnknownTopicOrPartition) {
+			errs = append(errs, fmt.Errorf("delete topic %s: %w", topic, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func checkCounts(specs []TopicSpec, existing map[string]int) error {
@@ -217,7 +237,11 @@ func (a *Admin) Lag(ctx context.Context, group, topic string) ([]PartitionLag, e
 	if err != nil {
 		return nil, fmt.Errorf("lag of %s: %w", group, err)
 	}
-	committed, err := a.committed(ctx, group, topic, slices.Sorted(maps.Keys(found)))
+	var committed map[int]int64
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		committed, err = a.committed(ctx, group, topic, slices.Sorted(maps.Keys(found)))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("lag of %s: %w", group, err)
 	}

@@ -203,5 +203,29 @@ func (c *Cluster) allOffsets(ctx context.Context, topic string) (map[int]bounds,
 	for i, p := range parts {
 		ids[i] = p.ID
 	}
-	return c.offsets(ctx, topic, ids)
+	var found map[int]bounds
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		found, err = c.offsets(ctx, topic, ids)
+		return err
+	})
+	return found, err
+}
+
+// patiently asks again while the broker says that it may help, until topicWait is over: the leaders of new partitions
+// and the coordinators of new groups take a moment.
+func patiently(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, topicWait)
+	defer cancel()
+	for {
+		err := ask(ctx)
+		if err == nil || !temporary(err) || !pause(ctx, topicWaitStep) {
+			return err
+		}
+	}
+}
+
+// temporary tells whether the broker says that asking again may help.
+func temporary(err error) bool {
+	code, ok := errors.AsType[kafkago.Error](err)
+	return ok && code.Temporary()
 }

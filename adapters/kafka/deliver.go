@@ -16,6 +16,8 @@ const (
 	HeaderDeadLetterOffset    = "dlq_offset"
 	HeaderDeadLetterError     = "dlq_error"
 	HeaderDeadLetterAttempts  = "dlq_attempts"
+	// HeaderDeadLetterHandler is set by whoever gave up, where there are several.
+	HeaderDeadLetterHandler = "dlq_handler"
 
 	deadLetterSuffix = ".dlq"
 	reasonUnknown    = "the handler nacked the message without a reason"
@@ -34,7 +36,7 @@ type delivery struct {
 func (d delivery) deliver(ctx context.Context, record Record) error {
 	retry := backoff{min: d.sub.cfg.RetryMin, max: d.sub.cfg.RetryMax}
 	for attempt := 1; ; attempt++ {
-		reason, err := d.attempt(ctx, record)
+		reason, err := d.attempt(ctx, record, attempt)
 		if err != nil || reason == "" {
 			return err
 		}
@@ -51,11 +53,12 @@ func (d delivery) deliver(ctx context.Context, record Record) error {
 }
 
 // attempt delivers once. The reason is empty after an ack.
-func (d delivery) attempt(ctx context.Context, record Record) (reason string, err error) {
+func (d delivery) attempt(ctx context.Context, record Record, n int) (reason string, err error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err() // A select with two ready cases may choose the handler.
 	}
 	msg := record.message()
+	msg.Metadata[MetadataAttempt] = strconv.Itoa(n)
 	msgCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	msg.SetContext(msgCtx)

@@ -8,7 +8,7 @@
 //   - OrderedPublisher: records into one partition, in order, without duplicates by its own retries.
 //   - Subscriber: message.Subscriber; as a member of a consumer group, or in broadcast mode without one.
 //   - PartitionReader: every partition of a topic from given offsets, in batches.
-//   - Admin: EnsureTopics, Lag, Ping.
+//   - Admin: topics, the lag of groups, the ends of partitions, dead letters.
 //
 // # Guarantees
 //
@@ -19,8 +19,12 @@
 //     acked is committed before the partition goes to another member.
 //   - A message that keeps failing is retried in place a bounded number of times with growing pauses, then moved to
 //     the dead-letter topic; without one it is retried for ever, because dropping it would lose it.
+//   - A member that was paused for longer than its session moves no offset when it comes back with a message in hand.
 //   - Offsets that the broker no longer has are never skipped in silence: Subscriber logs an error, calls
-//     OnOffsetLost and goes on at the start of the log; PartitionReader returns an OffsetLostError.
+//     OnOffsetLost and goes on at the start of the log; PartitionReader returns an OffsetLostError. The same goes for a
+//     topic that was deleted and created: after any trouble a reader looks whether the last record that it has read
+//     is still there, see recognise.go. A broker that lets waiting fetches go on on the new topic, as the embedded one
+//     does, hides it if that happens within half a second.
 //
 // # Messages
 //

@@ -2,28 +2,25 @@ package kafka_test
 
 import (
 	"context"
-	"net"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 	fake "github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
-	"github.com/pingvas/pingvas/adapters/kfake"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
-// These tests restart the broker or turn its clock-driven work by hand, so they need the embedded one.
+// These tests restart the broker or turn its clock-driven work by hand, so most of them need the embedded one.
 
 func TestEverythingGoesOnAfterARestartOfTheBroker(t *testing.T) {
 	t.Parallel()
-	cfg := kfake.Config{DataDir: t.TempDir(), Logger: quiet()}
-	broker, err := kfake.New(cfg)
-	require.NoError(t, err)
-	cfg.Port = portOf(t, broker.Addr())
-	cluster := connect(t, broker.Addr())
+	broker := kafkatest.NewRestartable(t)
+	cluster := connect(t, broker.Addr)
 	topic := newTopic(t, cluster, 1)
 	publisher := newPublisher(t, cluster)
 	ordered, err := kafka.NewOrderedPublisher(cluster, kafka.PublisherConfig{})
@@ -39,17 +36,15 @@ func TestEverythingGoesOnAfterARestartOfTheBroker(t *testing.T) {
 	}
 	require.NoError(t, publisher.Publish(topic, numbered("k", 0, 5)...))
 	records, _ := numberedRecords(5, 10)
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, records))
+	require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, records)))
 	expect(0, 10)
 	eventuallyCommitted(t, cluster, topic, 0, 10)
 
-	broker.Close()
+	broker.Stop()
 	written := make(chan error)
 	records, _ = numberedRecords(10, 15)
-	go func() { written <- ordered.PublishBatch(t.Context(), topic, 0, records) }()
-	broker, err = kfake.New(cfg)
-	require.NoError(t, err)
-	t.Cleanup(broker.Close)
+	go func() { written <- errOf(ordered.PublishBatch(t.Context(), topic, 0, records)) }()
+	broker.Start(t)
 	require.NoError(t, await(t, "the publisher finds the broker again", written))
 	require.NoError(t, publisher.Publish(topic, numbered("k", 15, 20)...))
 	expect(10, 20)
@@ -68,15 +63,6 @@ func nextPayload(t *testing.T, messages <-chan *message.Message, offset int) []b
 	}
 }
 
-func portOf(t *testing.T, addr string) int {
-	t.Helper()
-	_, text, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	port, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	return port
-}
-
 func newFake(t *testing.T) (*fake.Cluster, *kafka.Cluster) {
 	t.Helper()
 	broker, err := fake.NewCluster(fake.NumBrokers(1))
@@ -91,14 +77,24 @@ func publishEach(t *testing.T, cluster *kafka.Cluster, topic string, records ...
 	ordered, err := kafka.NewOrderedPublisher(cluster, kafka.PublisherConfig{})
 	require.NoError(t, err)
 	for _, r := range records {
-		require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{r}))
+		require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{r})))
 	}
 }
 
 func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	t.Parallel()
-	broker, cluster := newFake(t)
-	topic := newTopic(t, cluster, 1)
+	addrs, retain := brokers(t), func() {}
+	if !kafkatest.Real() {
+		broker, err := fake.NewCluster(fake.NumBrokers(1))
+		require.NoError(t, err)
+		t.Cleanup(broker.Close)
+		addrs, retain = broker.ListenAddrs(), broker.ApplyRetention
+	}
+	cluster := connect(t, addrs...)
+	topic := newTopic(t, cluster, 1) + "-short"
+	require.NoError(t, kafka.NewAdmin(cluster).EnsureTopics(t.Context(), []kafka.TopicSpec{{
+		Name: topic, Partitions: 1, Retention: kafka.KeepForever, Settings: map[string]string{"segment.ms": "1"},
+	}}))
 	records, _ := numberedRecords(0, 6)
 	for i := range 5 {
 		records[i].Time = time.Now().Add(-2 * time.Hour)
@@ -110,7 +106,12 @@ func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	receive(t, messages).Ack()
 	require.NoError(t, early.Close())
 	require.Equal(t, []int64{2}, committed(t.Context(), t, cluster, topic, topic))
-	broker.ApplyRetention()
+	keepAnHour(t, addrs, topic)
+	require.Eventually(t, func() bool {
+		retain()
+		lags, err := kafka.NewAdmin(cluster).Lag(t.Context(), topic, topic)
+		return err == nil && lags[0].Start == 5
+	}, receiveTimeout, 100*time.Millisecond)
 
 	losses := make(chan kafka.OffsetLoss, 1)
 	messages = subscribe(t, newSubscriber(t, cluster, kafka.SubscriberConfig{
@@ -133,6 +134,23 @@ func TestOffsetsRemovedByRetentionAreReported(t *testing.T) {
 	require.ErrorContains(t, err, "offset 2 of "+topic+"/0 is not in the log (5 to 6)")
 }
 
+func keepAnHour(t *testing.T, addrs []string, topic string) {
+	t.Helper()
+	transport := &kafkago.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafkago.Client{Addr: kafkago.TCP(addrs...), Transport: transport}
+	res, err := client.IncrementalAlterConfigs(t.Context(), &kafkago.IncrementalAlterConfigsRequest{
+		Resources: []kafkago.IncrementalAlterConfigsRequestResource{{
+			ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic,
+			Configs: []kafkago.IncrementalAlterConfigsRequestConfig{{
+				Name: "retention.ms", Value: "3600000", ConfigOperation: kafkago.ConfigOperationSet,
+			}},
+		}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, res.Resources[0].Error)
+}
+
 func TestBroadcastCatchesUpOverGapsOfCompaction(t *testing.T) {
 	t.Parallel()
 	broker, cluster := newFake(t)
@@ -149,7 +167,7 @@ func TestBroadcastCatchesUpOverGapsOfCompaction(t *testing.T) {
 		{{Key: c, Value: []byte("2")}, {Key: a, Value: []byte("3")}},
 		{{Key: a, Value: []byte("4")}},
 	} {
-		require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, batch))
+		require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, batch)))
 	}
 	broker.Compact()
 	subscriber, caughtUp := broadcaster(t, cluster, kafka.FirstOffset)

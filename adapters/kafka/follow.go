@@ -24,7 +24,8 @@ const (
 // errNoProgress means that the broker has records beyond our offset but sent none of them.
 var errNoProgress = errors.New("the broker sent no record although there are more")
 
-// OffsetLoss describes an offset that the broker cannot serve: retention removed it, or the log was cut.
+// OffsetLoss describes an offset that the broker cannot serve: retention removed it, the log was cut, or the topic is
+// another one of the same name.
 type OffsetLoss struct {
 	Topic     string
 	Partition int
@@ -34,9 +35,13 @@ type OffsetLoss struct {
 	Wanted int64
 	// LogStart and LogEnd are what the partition has: the first offset and the one after the last.
 	LogStart, LogEnd int64
+	// Recreated says that the log is not the one that was read before: the topic was deleted and created, or the broker
+	// has lost its data.
+	Recreated bool
 }
 
-// Missed is the number of offsets that nobody can read any more; 0 when the log ends before the wanted offset.
+// Missed is the number of offsets that nobody can read any more; 0 when the log ends before the wanted offset, and
+// unknown, therefore 0, when it is another log.
 func (l OffsetLoss) Missed() int64 { return max(l.LogStart-l.Wanted, 0) }
 
 // OffsetLostError is the error form of an OffsetLoss.
@@ -44,6 +49,10 @@ type OffsetLostError struct{ OffsetLoss }
 
 // Error implements error.
 func (e *OffsetLostError) Error() string {
+	if e.Recreated {
+		return fmt.Sprintf("%s/%d was deleted and created after offset %d was read (%d to %d)",
+			e.Topic, e.Partition, e.Wanted-1, e.LogStart, e.LogEnd)
+	}
 	return fmt.Sprintf("offset %d of %s/%d is not in the log (%d to %d)",
 		e.Wanted, e.Topic, e.Partition, e.LogStart, e.LogEnd)
 }
@@ -65,13 +74,26 @@ type follower struct {
 	handle func(ctx context.Context, records []Record, next int64) error
 
 	conn *kafkago.Conn
+	// last is the record before next, by which the log is recognised after trouble; nil if it is not known.
+	last *mark
+	// doubt is set by trouble: the log has to be recognised before it is read on.
+	doubt doubt
 }
 
 // run follows the partition until the context ends (nil) or onLost or handle give up (their error).
 func (f *follower) run(ctx context.Context) error {
 	defer f.disconnect()
 	retry := backoff{min: fetchBackoffMin, max: fetchBackoffMax}
+	f.remember(ctx)
 	for ctx.Err() == nil {
+		if f.doubt != certain {
+			if err := f.recognise(ctx, &retry); err != nil {
+				return ignoreEnd(ctx, err)
+			}
+			if f.doubt != certain {
+				continue
+			}
+		}
 		records, next, err := f.fetch(ctx)
 		switch {
 		case err == nil:
@@ -82,7 +104,7 @@ func (f *follower) run(ctx context.Context) error {
 			if err = f.handle(ctx, records, next); err != nil {
 				return ignoreEnd(ctx, err)
 			}
-			f.next = next
+			f.passed(records, next)
 		case errors.Is(err, kafkago.OffsetOutOfRange):
 			if err = f.relocate(ctx, &retry); err != nil {
 				return ignoreEnd(ctx, err)
@@ -108,6 +130,7 @@ func (f *follower) wait(ctx context.Context, err error, retry *backoff) {
 	if ctx.Err() != nil {
 		return
 	}
+	f.doubt = max(f.doubt, doubtOf(err))
 	d := retry.next()
 	f.cluster.log.Warn("kafka fetch failed", "topic", f.topic, "partition", f.partition, "offset", f.next,
 		"retry_in", d, "error", err)
@@ -127,13 +150,18 @@ func (f *follower) relocate(ctx context.Context, retry *backoff) error {
 		f.wait(ctx, kafkago.OffsetOutOfRange, retry)
 		return nil
 	}
+	return f.lose(has, false)
+}
+
+// lose goes on where onLost says.
+func (f *follower) lose(has bounds, recreated bool) error {
 	next, err := f.onLost(OffsetLoss{
-		Topic: f.topic, Partition: f.partition, Wanted: f.next, LogStart: has.start, LogEnd: has.end,
+		Topic: f.topic, Partition: f.partition, Wanted: f.next, LogStart: has.start, LogEnd: has.end, Recreated: recreated,
 	})
 	if err != nil {
 		return err
 	}
-	f.next = next
+	f.next, f.last, f.doubt = next, nil, certain
 	return nil
 }
 

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	sessionTimeout = 20 * time.Second
 	// rebalanceTimeout is how long the others wait for a member that is still draining.
 	rebalanceTimeout   = 10 * time.Second
 	joinBackoff        = 500 * time.Millisecond
@@ -31,7 +30,7 @@ func (s *Subscriber) runGroup(ctx context.Context, topic string, out chan<- *mes
 		Dialer:            s.cluster.dialer,
 		Topics:            []string{topic},
 		HeartbeatInterval: s.cfg.HeartbeatInterval,
-		SessionTimeout:    sessionTimeout,
+		SessionTimeout:    s.cfg.SessionTimeout,
 		RebalanceTimeout:  rebalanceTimeout,
 		JoinGroupBackoff:  joinBackoff,
 		Timeout:           coordinatorTimeout,

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,13 +14,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
-	"github.com/pingvas/pingvas/adapters/kfake"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
 // receiveTimeout is far above what any step takes; it only turns a hang into a failure.
 const receiveTimeout = 30 * time.Second
 
 func TestMain(m *testing.M) {
+	if text := os.Getenv(memberEnv); text != "" {
+		os.Exit(runMember(text))
+	}
 	// Watermill's suite leaves the goroutines of its own subscriber multiplier behind when it stops reading early.
 	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe"
 	goleak.VerifyTestMain(m,
@@ -30,16 +32,10 @@ func TestMain(m *testing.M) {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// brokers are those of KAFKA_BROKERS, else an embedded broker of this test.
+// brokers are those of KAFKA_BROKERS, else one of this test's own.
 func brokers(t *testing.T) []string {
 	t.Helper()
-	if env := os.Getenv("KAFKA_BROKERS"); env != "" {
-		return strings.Split(env, ",")
-	}
-	broker, err := kfake.New(kfake.Config{Logger: quiet()})
-	require.NoError(t, err)
-	t.Cleanup(broker.Close)
-	return []string{broker.Addr()}
+	return kafkatest.Shared(t)
 }
 
 func connect(t *testing.T, addrs ...string) *kafka.Cluster {

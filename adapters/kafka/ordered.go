@@ -51,28 +51,35 @@ func NewOrderedPublisher(cluster *Cluster, cfg PublisherConfig) (*OrderedPublish
 	return &OrderedPublisher{cluster: cluster, maxBytes: maxBytes, producers: make(map[target]*producer)}, nil
 }
 
-// PublishBatch writes the records in order and returns after all replicas have acknowledged them. Records that do not
-// fit into one batch are written as several, one after the other. At the first error it stops: nothing after the
-// failed batch has been written. It returns ErrMessageTooLarge before anything is written. Calls for the same
-// partition wait for each other; different partitions are independent.
-func (p *OrderedPublisher) PublishBatch(ctx context.Context, topic string, partition int, records []Record) error {
+// OffsetUnknown is what PublishBatch returns when the broker does not tell: for no records, and for a repetition that
+// is older than what the broker remembers.
+const OffsetUnknown int64 = -1
+
+// PublishBatch writes the records in order and returns after all replicas have acknowledged them, with the offset of
+// the last one or OffsetUnknown. Records that do not fit into one batch are written as several, one after the other.
+// At the first error it stops: nothing after the failed batch has been written. It returns ErrMessageTooLarge before
+// anything is written. Calls for the same partition wait for each other; different partitions are independent.
+func (p *OrderedPublisher) PublishBatch(
+	ctx context.Context, topic string, partition int, records []Record,
+) (last int64, err error) {
 	for i, r := range records {
 		if size := recordSize(r.Key, r.Value, r.Headers); size > p.maxBytes {
-			return fmt.Errorf("publish record %d of %d bytes to %s/%d: %w", i, size, topic, partition, ErrMessageTooLarge)
+			return 0, fmt.Errorf("publish record %d of %d bytes to %s/%d: %w", i, size, topic, partition, ErrMessageTooLarge)
 		}
 	}
 	producer := p.producer(target{topic, partition})
 	producer.mu.Lock()
 	defer producer.mu.Unlock()
+	last = OffsetUnknown
 	for done := 0; done < len(records); {
 		n := fits(records[done:], p.maxBytes)
-		if err := producer.write(ctx, records[done:done+n]); err != nil {
-			return fmt.Errorf("publish records %d to %d of %d to %s/%d: %w",
+		if last, err = producer.write(ctx, records[done:done+n]); err != nil {
+			return 0, fmt.Errorf("publish records %d to %d of %d to %s/%d: %w",
 				done, done+n-1, len(records), topic, partition, err)
 		}
 		done += n
 	}
-	return nil
+	return last, nil
 }
 
 // fits returns how many of the records make one batch, at least one.
@@ -107,27 +114,31 @@ type producer struct {
 	next  sequenced
 }
 
-// write sends one batch until it is acknowledged or the attempts are used up.
-func (p *producer) write(ctx context.Context, records []Record) error {
+// write sends one batch until it is acknowledged or the attempts are used up. It returns the offset of the last record.
+func (p *producer) write(ctx context.Context, records []Record) (last int64, err error) {
 	retry := backoff{min: orderedBackoffMin, max: orderedBackoffMax}
 	var batch []byte
 	for attempt := 1; ; attempt++ {
+		first := OffsetUnknown
 		err := p.identify(ctx)
 		if err == nil {
 			if batch == nil {
 				batch = encodeBatch(p.next, records, time.Now())
 			}
-			err = p.send(ctx, batch)
+			first, err = p.send(ctx, batch)
 		}
 		if err == nil {
 			p.next.sequence = advance(p.next.sequence, len(records))
-			return nil
+			if first == OffsetUnknown {
+				return OffsetUnknown, nil
+			}
+			return first + int64(len(records)) - 1, nil
 		}
 		if attempt == orderedAttemptsMax || !retriable(err) || !pause(ctx, retry.next()) {
 			// It is unknown whether the batch was written. Under this id the broker would take other records with
 			// the same sequence for a repetition and drop them, so the id must not be used again.
 			p.ready = false
-			return err
+			return 0, err
 		}
 	}
 }
@@ -154,7 +165,8 @@ func (p *producer) identify(ctx context.Context) error {
 	return nil
 }
 
-func (p *producer) send(ctx context.Context, batch []byte) error {
+// send sends a batch once and returns the offset of its first record.
+func (p *producer) send(ctx context.Context, batch []byte) (first int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	res, err := p.cluster.client.RawProduce(ctx, &kafkago.RawProduceRequest{
@@ -168,9 +180,12 @@ func (p *producer) send(ctx context.Context, batch []byte) error {
 	}
 	// A repetition that is older than what the broker remembers has been written all the same.
 	if errors.Is(err, kafkago.DuplicateSequenceNumber) {
-		return nil
+		return OffsetUnknown, nil
 	}
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return res.BaseOffset, nil
 }
 
 // retriable tells whether the same batch may be sent again: trouble with the connection, or an error that the broker

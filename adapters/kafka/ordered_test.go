@@ -39,6 +39,9 @@ func values(records []kafka.Record) []string {
 	return out
 }
 
+// errOf forgets the offset.
+func errOf(_ int64, err error) error { return err }
+
 func numberedRecords(n, m int) (records []kafka.Record, want []string) {
 	for i := n; i < m; i++ {
 		records = append(records, kafka.Record{Key: []byte("k"), Value: []byte(strconv.Itoa(i))})
@@ -59,7 +62,7 @@ func TestOrderedPublisherKeepsRecordsAsTheyAre(t *testing.T) {
 		{Value: []byte("2"), Time: early, Headers: []kafka.Header{{Key: "h", Value: []byte("v")}}},
 		{Key: []byte("a"), Time: early},
 	}
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, records))
+	require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, records)))
 	got := readRecords(t, cluster, topic, 0, len(records))
 	for i := range records {
 		records[i].Topic, records[i].Offset = topic, int64(i)
@@ -75,9 +78,13 @@ func TestOrderedPublisherSplitsALongCallInOrder(t *testing.T) {
 	ordered, err := kafka.NewOrderedPublisher(cluster, kafka.PublisherConfig{MaxMessageBytes: 2000})
 	require.NoError(t, err)
 	records, want := numberedRecords(0, 500)
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, records))
+	last, err := ordered.PublishBatch(t.Context(), topic, 0, records)
+	require.NoError(t, err)
+	require.Equal(t, int64(len(want)-1), last)
 	require.Equal(t, want, values(readRecords(t, cluster, topic, 0, len(want))))
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, nil))
+	last, err = ordered.PublishBatch(t.Context(), topic, 0, nil)
+	require.NoError(t, err)
+	require.Equal(t, kafka.OffsetUnknown, last)
 }
 
 func TestOrderedPublisherWritesNothingOfARefusedCall(t *testing.T) {
@@ -88,10 +95,11 @@ func TestOrderedPublisherWritesNothingOfARefusedCall(t *testing.T) {
 	require.NoError(t, err)
 	records, want := numberedRecords(0, 3)
 	large := kafka.Record{Value: []byte(strings.Repeat("x", 2000))}
-	require.ErrorIs(t, ordered.PublishBatch(t.Context(), topic, 0, append(records[:2:2], large)), kafka.ErrMessageTooLarge)
+	_, err = ordered.PublishBatch(t.Context(), topic, 0, append(records[:2:2], large))
+	require.ErrorIs(t, err, kafka.ErrMessageTooLarge)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, ordered.PublishBatch(ctx, topic, 0, records), context.Canceled)
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, records))
+	require.ErrorIs(t, errOf(ordered.PublishBatch(ctx, topic, 0, records)), context.Canceled)
+	require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, records)))
 	require.Equal(t, want, values(readRecords(t, cluster, topic, 0, len(want))))
 }

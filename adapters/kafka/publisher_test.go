@@ -48,6 +48,8 @@ func TestMessageKeepsKeyHeadersAndID(t *testing.T) {
 	require.Equal(t, "body", string(got.Payload))
 	require.NotEmpty(t, got.Metadata[kafka.MetadataTimestamp])
 	delete(got.Metadata, kafka.MetadataTimestamp)
+	require.Equal(t, "1", got.Metadata[kafka.MetadataAttempt])
+	delete(got.Metadata, kafka.MetadataAttempt)
 	require.Equal(t, message.Metadata{
 		kafka.MetadataID: "ce-1", kafka.MetadataKey: "k", "ce_type": "t.v1", "empty": "",
 		kafka.MetadataSourcePartition: "2", kafka.MetadataSourceOffset: "0",
@@ -60,10 +62,10 @@ func TestRecordWithoutIDGetsAStableOne(t *testing.T) {
 	topic := newTopic(t, cluster, 1)
 	ordered, err := kafka.NewOrderedPublisher(cluster, kafka.PublisherConfig{})
 	require.NoError(t, err)
-	require.NoError(t, ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{{
+	require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, 0, []kafka.Record{{
 		Value:   []byte("x"),
 		Headers: []kafka.Header{{Key: "kafka_partition", Value: []byte("7")}, {Key: "h", Value: []byte("v")}},
-	}}))
+	}})))
 	got := receive(t, subscribe(t, newSubscriber(t, cluster, kafka.SubscriberConfig{}), topic))
 	got.Ack()
 	require.Equal(t, topic+"/0/0", got.UUID)

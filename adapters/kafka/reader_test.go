@@ -21,7 +21,7 @@ func TestReadPartitionsFollowsEveryPartitionInBoundedBatches(t *testing.T) {
 	records, want := numberedRecords(0, perPartition)
 	half := perPartition / 2
 	for partition := range partitions {
-		require.NoError(t, ordered.PublishBatch(t.Context(), topic, partition, records[:half]))
+		require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, partition, records[:half])))
 	}
 	reader, err := kafka.NewPartitionReader(cluster, kafka.ReaderConfig{MaxRecords: batchMax})
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestReadPartitionsFollowsEveryPartitionInBoundedBatches(t *testing.T) {
 	}()
 	await(t, "the first half is read", live)
 	for partition := range partitions {
-		require.NoError(t, ordered.PublishBatch(t.Context(), topic, partition, records[half:]))
+		require.NoError(t, errOf(ordered.PublishBatch(t.Context(), topic, partition, records[half:])))
 	}
 	require.NoError(t, await(t, "the reader ends", run))
 	for partition := range partitions {

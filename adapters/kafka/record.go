@@ -37,6 +37,8 @@ const (
 	MetadataTimestamp = "kafka_timestamp"
 	// MetadataTombstone is "true" on receipt of a tombstone.
 	MetadataTombstone = "kafka_tombstone"
+	// MetadataAttempt counts the deliveries of a message, from 1.
+	MetadataAttempt = "kafka_attempt"
 	// MetadataNackReason may be set by a handler before it nacks; it becomes the error text of the dead letter.
 	MetadataNackReason = "kafka_nack_reason"
 

@@ -6,31 +6,30 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/pingvas/pingvas/adapters/kfake"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
 // These look at the producer below PublishBatch, where a lost acknowledgement can be acted out: the same bytes are
 // sent again.
 func newProducer(t *testing.T) *producer {
 	t.Helper()
-	broker, err := kfake.New(kfake.Config{Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	t.Cleanup(broker.Close)
 	cluster, err := New(Config{
-		Brokers: []string{broker.Addr()}, ClientID: "test", Logger: slog.New(slog.DiscardHandler),
+		Brokers: kafkatest.Shared(t), ClientID: "test", Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	require.NoError(t, NewAdmin(cluster).EnsureTopics(t.Context(), []TopicSpec{{Name: "t", Partitions: 1}}))
-	return &producer{cluster: cluster, to: target{topic: "t"}}
+	topic := "test-" + watermill.NewShortUUID()
+	require.NoError(t, NewAdmin(cluster).EnsureTopics(t.Context(), []TopicSpec{{Name: topic, Partitions: 1}}))
+	return &producer{cluster: cluster, to: target{topic: topic}}
 }
 
 func (p *producer) end(t *testing.T) int64 {
 	t.Helper()
-	found, err := p.cluster.offsets(t.Context(), "t", []int{0})
+	found, err := p.cluster.offsets(t.Context(), p.to.topic, []int{0})
 	require.NoError(t, err)
 	return found[0].end
 }
@@ -41,7 +40,9 @@ func TestBatchSentAgainIsWrittenOnce(t *testing.T) {
 	require.NoError(t, p.identify(t.Context()))
 	batch := encodeBatch(p.next, []Record{{Value: []byte("1")}, {Value: []byte("2")}}, time.Now())
 	for range 3 {
-		require.NoError(t, p.send(t.Context(), batch))
+		first, err := p.send(t.Context(), batch)
+		require.NoError(t, err)
+		require.Zero(t, first)
 	}
 	require.Equal(t, int64(2), p.end(t))
 }
@@ -50,11 +51,12 @@ func TestGapInTheSequenceIsRefusedAndANewIDObtained(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t)
 	records := []Record{{Value: []byte("1")}}
-	require.NoError(t, p.write(t.Context(), records))
+	write := func() error { _, err := p.write(t.Context(), records); return err }
+	require.NoError(t, write())
 	first := p.next.producerID
 	p.next.sequence = 5
-	require.ErrorIs(t, p.write(t.Context(), records), kafkago.OutOfOrderSequenceNumber)
-	require.NoError(t, p.write(t.Context(), records))
+	require.ErrorIs(t, write(), kafkago.OutOfOrderSequenceNumber)
+	require.NoError(t, write())
 	require.NotEqual(t, first, p.next.producerID)
 	require.Equal(t, int32(1), p.next.sequence)
 	require.Equal(t, int64(2), p.end(t))

@@ -19,7 +19,9 @@ const (
 	defaultCommitInterval    = time.Second
 	defaultHeartbeatInterval = 3 * time.Second
 	// heartbeatMin keeps a typing error from flooding the coordinator.
-	heartbeatMin = 10 * time.Millisecond
+	heartbeatMin          = 10 * time.Millisecond
+	defaultSessionTimeout = 20 * time.Second
+	sessionMin            = 500 * time.Millisecond
 )
 
 // SubscriberConfig says how a Subscriber reads. Zero durations and counts mean the defaults.
@@ -45,6 +47,9 @@ type SubscriberConfig struct {
 	// HeartbeatInterval is how often a member reports to the coordinator, and so how soon it learns of a rebalance.
 	// Default 3 s.
 	HeartbeatInterval time.Duration
+	// SessionTimeout is after how long without a report a member loses its partitions. Default 20 s; brokers may refuse
+	// less than 6 s.
+	SessionTimeout time.Duration
 	// OnOffsetLost is called when offsets were lost and reading goes on at the start of the log: count it, alarm on
 	// it. May be nil. It must not block.
 	OnOffsetLost func(OffsetLoss)
@@ -71,8 +76,13 @@ func (c SubscriberConfig) Validate() error {
 	if c.CommitInterval < 0 {
 		errs = append(errs, fmt.Errorf("commit interval %s is negative", c.CommitInterval))
 	}
-	if h := c.HeartbeatInterval; h != 0 && (h < heartbeatMin || h > sessionTimeout/3) {
-		errs = append(errs, fmt.Errorf("heartbeat interval %s is outside %s..%s", h, heartbeatMin, sessionTimeout/3))
+	session := c.SessionTimeout
+	setDefault(&session, defaultSessionTimeout)
+	if session < sessionMin {
+		errs = append(errs, fmt.Errorf("session timeout %s is less than %s", session, sessionMin))
+	}
+	if h := c.HeartbeatInterval; h != 0 && (h < heartbeatMin || h > session/3) {
+		errs = append(errs, fmt.Errorf("heartbeat interval %s is outside %s..%s", h, heartbeatMin, session/3))
 	}
 	return errors.Join(errs...)
 }
@@ -88,7 +98,8 @@ func (c SubscriberConfig) withDefaults() SubscriberConfig {
 	setDefault(&c.RetryMax, max(defaultRetryMax, c.RetryMin))
 	setDefault(&c.DrainTimeout, defaultDrainTimeout)
 	setDefault(&c.CommitInterval, defaultCommitInterval)
-	setDefault(&c.HeartbeatInterval, defaultHeartbeatInterval)
+	setDefault(&c.SessionTimeout, defaultSessionTimeout)
+	setDefault(&c.HeartbeatInterval, min(defaultHeartbeatInterval, c.SessionTimeout/3))
 	return c
 }
 
@@ -187,7 +198,7 @@ func (s *Subscriber) reportLoss(loss OffsetLoss) (int64, error) {
 	loss.Group = s.cfg.Group
 	s.cluster.log.Error("kafka offsets lost, going on at the start of the log",
 		"topic", loss.Topic, "partition", loss.Partition, "group", loss.Group, "wanted", loss.Wanted,
-		"log_start", loss.LogStart, "log_end", loss.LogEnd, "missed", loss.Missed())
+		"log_start", loss.LogStart, "log_end", loss.LogEnd, "missed", loss.Missed(), "recreated", loss.Recreated)
 	if s.cfg.OnOffsetLost != nil {
 		s.cfg.OnOffsetLost(loss)
 	}

@@ -19,6 +19,7 @@ import (
 type benchCmd struct {
 	Ledger benchLedgerCmd `cmd:"" help:"Measure reserve and settle against one SQL transaction per command, on a Postgres of its own."`
 	Rest   benchRestCmd   `cmd:"" help:"Measure reserve and settle through the API against a plain JSON server, and how long a reserve takes at a fixed rate."`
+	Outbox benchOutboxCmd `cmd:"" help:"Measure how fast the outbox publishes a ledger, to an embedded broker or to given ones."`
 	Raw    benchRawCmd    `cmd:"" help:"Measure how fast the rows of commands can be recorded at all, without decisions."`
 	Bulk   benchBulkCmd   `cmd:"" help:"Measure the bulk endpoint against appends of the same rows without decisions."`
 	Replay benchReplayCmd `cmd:"" help:"Measure the verification of a long ledger, and whether its memory grows."`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pingvas/pingvas/adapters/kafka"
 	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
 	"github.com/pingvas/pingvas/internal/pgtest"
 )
@@ -136,6 +137,21 @@ func TestBenchCold(t *testing.T) {
 	require.EqualValues(t, 1, snapshots)
 	require.EqualValues(t, 2010, version, "the cold starts went on from the snapshot and made no other")
 	require.NoError(t, verify(t.Context(), b.parts, false, b.out))
+}
+
+func TestBenchOutbox(t *testing.T) {
+	t.Parallel()
+	b, out := newBench(t)
+	c := benchOutboxCmd{Events: 3000, Accounts: 40, Rounds: 2}
+	found, err := c.measure(t.Context(), b)
+	require.NoError(t, err)
+	result := found.(outboxResult)
+	require.GreaterOrEqual(t, result.Events, int64(3000))
+	require.Len(t, result.Rates, 2)
+	require.Positive(t, result.Rates[1])
+	require.Contains(t, out.String(), "embedded broker")
+	topics, err := kafka.NewAdmin(b.kafka).Lag(t.Context(), "none", "pingvas.events")
+	require.Error(t, err, "nobody's topics are touched: %v", topics)
 }
 
 func TestBenchShare(t *testing.T) {

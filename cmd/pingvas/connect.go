@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -136,13 +137,21 @@ func migrate(ctx context.Context, url string, shards int) error {
 	return vault.Migrate(ctx, pool)
 }
 
-// openKafka connects to the brokers.
+// openKafka connects to the brokers and creates the topics that are missing.
 func (p *parts) openKafka(ctx context.Context, s kafkaSettings, role string) error {
-	config := kafka.Config{Brokers: s.Brokers, ClientID: "pingvas-" + role, Logger: p.log}
-	if s.TLS {
-		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if err := p.connectKafka(ctx, s, role); err != nil {
+		return err
 	}
+	return p.ensureTopics(ctx, s.Replicas)
+}
+
+// connectKafka connects to the brokers.
+func (p *parts) connectKafka(ctx context.Context, s kafkaSettings, role string) error {
+	config := kafka.Config{Brokers: s.Brokers, ClientID: "pingvas-" + role, Logger: p.log}
 	var err error
+	if config.TLS, err = s.tls(); err != nil {
+		return err
+	}
 	if config.SASL, err = s.sasl(); err != nil {
 		return err
 	}
@@ -155,6 +164,32 @@ func (p *parts) openKafka(ctx context.Context, s kafkaSettings, role string) err
 	}
 	p.feed, err = newFeed(p.kafka, p.log)
 	return err
+}
+
+// tls returns nil for plain text.
+func (s kafkaSettings) tls() (*tls.Config, error) {
+	if !s.TLS {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.CA != "" {
+		pem, err := os.ReadFile(s.CA)
+		if err != nil {
+			return nil, fmt.Errorf("read KAFKA_TLS_CA: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("KAFKA_TLS_CA holds no certificate")
+		}
+	}
+	if s.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(s.Cert, s.Key)
+		if err != nil {
+			return nil, fmt.Errorf("read KAFKA_TLS_CERT and KAFKA_TLS_KEY: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
 }
 
 func (s kafkaSettings) sasl() (sasl.Mechanism, error) {

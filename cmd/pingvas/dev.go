@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pingvas/pingvas/adapters/kafka"
 	"github.com/pingvas/pingvas/adapters/s3dev"
 	"github.com/pingvas/pingvas/api"
 	"github.com/pingvas/pingvas/projections"
@@ -124,10 +123,7 @@ func (d *devInstance) connect(ctx context.Context) error {
 	if err := d.parts.openLedger(ctx, ledgerSettings{DatabaseURL: d.DatabaseURL, MasterKey: d.master}); err != nil {
 		return err
 	}
-	if err := d.parts.openKafka(ctx, kafkaSettings{Brokers: d.Brokers}, "dev"); err != nil {
-		return err
-	}
-	if err := kafka.NewAdmin(d.parts.kafka).EnsureTopics(ctx, topics(d.parts.store.Shards(), 1)); err != nil {
+	if err := d.parts.openKafka(ctx, kafkaSettings{Brokers: d.Brokers, Replicas: 1}, "dev"); err != nil {
 		return err
 	}
 	err := d.parts.openPictures(ctx, pictureSettings{
@@ -165,6 +161,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 		return err
 	}
 	rest := append(views, searchView, role{"feed", p.feed.Run})
+	rest = append(rest, p.topicsRole(1))
 	rest = append(rest, p.feedHub(hub)...)
 	for _, make := range []func() (role, error){
 		func() (role, error) { return p.outboxRole(ctx) },

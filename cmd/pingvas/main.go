@@ -35,6 +35,9 @@ type cli struct {
 	Audit    auditCmd    `cmd:"" help:"Check the ledger."`
 	Bench    benchCmd    `cmd:"" help:"Measure this machine."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	Republish   republishCmd   `cmd:"" help:"Publish a part of the ledger to Kafka again, beside the outbox. Readers drop what they have seen."`
+	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List and replay messages that no handler could handle."`
 }
 
 // heapBallast is memory that is never touched, so that it costs none. The garbage collector takes it for live, and so

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -14,14 +13,15 @@ import (
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/eventstore/outbox"
-	"github.com/pingvas/pingvas/workers"
 )
 
 // ledgerPublisher lets the outbox write to Kafka.
 type ledgerPublisher struct{ ordered *kafka.OrderedPublisher }
 
 // Publish implements outbox.Publisher.
-func (p ledgerPublisher) Publish(ctx context.Context, topic string, partition int, records []outbox.Record) error {
+func (p ledgerPublisher) Publish(
+	ctx context.Context, topic string, partition int, records []outbox.Record,
+) (last int64, err error) {
 	batch := make([]kafka.Record, len(records))
 	for i, r := range records {
 		batch[i] = kafka.Record{Key: []byte(r.Key), Value: r.Value}
@@ -32,27 +32,16 @@ func (p ledgerPublisher) Publish(ctx context.Context, topic string, partition in
 	return p.ordered.PublishBatch(ctx, topic, partition, batch)
 }
 
-// ledgerTails lets the outbox see how far the topic goes.
-type ledgerTails struct{ admin *kafka.Admin }
-
-// Tail implements outbox.Tails.
-func (t ledgerTails) Tail(ctx context.Context, topic string, partition int) (outbox.Tail, error) {
-	last, empty, err := t.admin.Last(ctx, topic, partition)
-	if err != nil || last == nil {
-		return outbox.Tail{Known: empty}, err
-	}
-	e, err := eventstore.FromWire(header(*last), last.Value)
-	if err != nil {
-		return outbox.Tail{}, fmt.Errorf("read the end of %s/%d: %w", topic, partition, err)
-	}
-	return outbox.Tail{Known: true, Pos: e.Pos, Chain: e.Chain}, nil
+// broadcast opens subscribers that read topics from their start.
+func (p *parts) broadcast(caughtUp func(topic string)) (message.Subscriber, error) {
+	return kafka.NewSubscriber(p.kafka, kafka.SubscriberConfig{
+		Start: kafka.FirstOffset, OnCaughtUp: caughtUp, OnOffsetLost: p.observer.offsetLost,
+	})
 }
 
-// broadcast opens subscribers that read topics from their start.
-func broadcast(cluster *kafka.Cluster) workers.Broadcast {
-	return func(caughtUp func(topic string)) (message.Subscriber, error) {
-		return kafka.NewSubscriber(cluster, kafka.SubscriberConfig{Start: kafka.FirstOffset, OnCaughtUp: caughtUp})
-	}
+// member opens a subscriber that shares topics with the others of its group.
+func (p *parts) member(group string) (*kafka.Subscriber, error) {
+	return kafka.NewSubscriber(p.kafka, kafka.SubscriberConfig{Group: group, OnOffsetLost: p.observer.offsetLost})
 }
 
 // feedHub tells the API's streams what happens: progress from its topic, changes from the feed of events.

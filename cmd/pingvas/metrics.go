@@ -21,6 +21,8 @@ type observer struct {
 	backlog, age             *prometheus.GaugeVec
 	attempts                 *prometheus.HistogramVec
 	results, sweeps          *prometheus.CounterVec
+
+	*kafkaMetrics
 }
 
 var (
@@ -51,6 +53,8 @@ func newObserver(registry prometheus.Registerer) *observer {
 		attempts:  newAttempts(registry),
 		results:   counter("results_total", "Results of workers by what became of them.", "outcome"),
 		sweeps:    counter("swept_total", "What the sweeper has made visible.", "kind"),
+
+		kafkaMetrics: newKafkaMetrics(registry),
 	}
 }
 

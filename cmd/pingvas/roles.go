@@ -100,7 +100,7 @@ func (p *parts) outboxRole(ctx context.Context) (role, error) {
 	}
 	o, err := outbox.New(outbox.Config{
 		Ledger: p.store, Publisher: ledgerPublisher{ordered}, Checkpoints: checkpoints, Leadership: checkpoints,
-		Tails: ledgerTails{kafka.NewAdmin(p.kafka)}, Metrics: outboxObserver{p.observer}, Log: p.log,
+		Tails: newLedgerTails(p.kafka), Metrics: outboxObserver{p.observer}, Log: p.log,
 	})
 	if err != nil {
 		return role{}, err
@@ -114,7 +114,7 @@ func (p *parts) dispatchRole(q *queries.Service) (role, error) {
 		return role{}, err
 	}
 	d, err := dispatch.New(dispatch.Config{
-		Ledger: p.store, Jobs: openJobs{q}, Publisher: publisher, Offers: broadcast(p.kafka), Pools: pools(),
+		Ledger: p.store, Jobs: openJobs{q}, Publisher: publisher, Offers: p.broadcast, Pools: pools(),
 		Feed: p.feed, Log: p.log,
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func (p *parts) settleRole() (role, error) {
 	if err != nil {
 		return role{}, err
 	}
-	subscriber, err := kafka.NewSubscriber(p.kafka, kafka.SubscriberConfig{Group: settle.Group})
+	subscriber, err := p.member(settle.Group)
 	if err != nil {
 		return role{}, err
 	}
@@ -150,7 +150,7 @@ func (p *parts) settleRole() (role, error) {
 	if err != nil {
 		return role{}, err
 	}
-	router, err := workers.NewRouter(workers.Config{DeadLetters: publisher, Log: p.log})
+	router, err := workers.NewRouter(workers.Config{DeadLetters: publisher, Observe: p.observer.handled, Log: p.log})
 	if err != nil {
 		return role{}, err
 	}
@@ -166,11 +166,11 @@ func (p *parts) systemRole() (role, error) {
 	if err != nil {
 		return role{}, err
 	}
-	subscriber, err := kafka.NewSubscriber(p.kafka, kafka.SubscriberConfig{Group: cleanup.ObjectsGroup})
+	subscriber, err := p.member(cleanup.ObjectsGroup)
 	if err != nil {
 		return role{}, err
 	}
-	router, err := workers.NewRouter(workers.Config{DeadLetters: publisher, Log: p.log})
+	router, err := workers.NewRouter(workers.Config{DeadLetters: publisher, Observe: p.observer.handled, Log: p.log})
 	if err != nil {
 		return role{}, err
 	}
@@ -209,7 +209,7 @@ func (p *parts) workerRole(s workerSettings) (role, error) {
 		name = workerName()
 	}
 	w, err := generate.New(generate.Config{
-		Worker: name, Pool: pricing.PoolGPU, Engine: engine, Claims: claims, Offers: broadcast(p.kafka),
+		Worker: name, Pool: pricing.PoolGPU, Engine: engine, Claims: claims, Offers: p.broadcast,
 		Publisher: publisher, Slots: s.Slots, Grace: s.Grace, Observe: p.observer.attempted, Log: p.log,
 	})
 	if err != nil {

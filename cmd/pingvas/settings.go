@@ -54,6 +54,9 @@ func (s ledgerSettings) master() ([]byte, error) {
 type kafkaSettings struct {
 	Brokers   []string `name:"kafka-brokers" env:"KAFKA_BROKERS" help:"host:port of some brokers, separated by commas."`
 	TLS       bool     `name:"kafka-tls" env:"KAFKA_TLS" help:"Connect with TLS."`
+	CA        string   `name:"kafka-tls-ca" env:"KAFKA_TLS_CA" placeholder:"FILE" help:"Certificates of issuers to trust, PEM; empty for those of the system."`
+	Cert      string   `name:"kafka-tls-cert" env:"KAFKA_TLS_CERT" placeholder:"FILE" help:"Certificate of this client, PEM, for brokers that ask for one."`
+	Key       string   `name:"kafka-tls-key" env:"KAFKA_TLS_KEY" placeholder:"FILE" help:"Private key of the certificate, PEM."`
 	Mechanism string   `name:"kafka-sasl" env:"KAFKA_SASL" help:"SASL mechanism: plain, scram-sha-256 or scram-sha-512. Empty for none."`
 	User      string   `name:"kafka-user" env:"KAFKA_USER" help:"SASL user."`
 	Password  string   `name:"kafka-password" env:"KAFKA_PASSWORD" help:"SASL password."`
@@ -67,6 +70,12 @@ func (s kafkaSettings) errors() []error {
 	}
 	for _, broker := range s.Brokers {
 		errs = append(errs, checkHostPort("KAFKA_BROKERS", broker)...)
+	}
+	if (s.Cert == "") != (s.Key == "") {
+		errs = append(errs, errors.New("KAFKA_TLS_CERT and KAFKA_TLS_KEY go together"))
+	}
+	if !s.TLS && s.CA+s.Cert != "" {
+		errs = append(errs, errors.New("KAFKA_TLS_CA and KAFKA_TLS_CERT need KAFKA_TLS"))
 	}
 	switch s.Mechanism {
 	case "", "plain", "scram-sha-256", "scram-sha-512":

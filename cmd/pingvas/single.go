@@ -6,18 +6,26 @@ import (
 	"log/slog"
 	"net"
 
-	"github.com/pingvas/pingvas/adapters/kafka"
 	"github.com/pingvas/pingvas/api"
 	"github.com/pingvas/pingvas/projections"
 )
 
 // single runs the roles of one process that works on given systems.
-func single(ctx context.Context, log *slog.Logger, open func(*parts) ([][]role, error)) error {
+func single(
+	ctx context.Context, log *slog.Logger, process processSettings, open func(*parts) ([][]role, error),
+) error {
 	p := newParts(log)
 	defer p.close()
 	stages, err := open(p)
 	if err != nil {
 		return err
+	}
+	if process.MetricsAddr != "" {
+		metrics, err := p.metricsRole(process)
+		if err != nil {
+			return err
+		}
+		stages = append(stages, []role{metrics})
 	}
 	log.InfoContext(ctx, "started")
 	err = runStages(ctx, log, stages...)
@@ -39,7 +47,7 @@ func (c *apiCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return single(ctx, log, func(p *parts) ([][]role, error) { return c.open(ctx, p) })
+	return single(ctx, log, processSettings{}, func(p *parts) ([][]role, error) { return c.open(ctx, p) })
 }
 
 func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
@@ -81,13 +89,14 @@ func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
 type outboxCmd struct {
 	ledgerSettings
 	kafkaSettings
+	processSettings
 }
 
 // Run implements the command.
 func (c *outboxCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return c.ledgerAndKafka(ctx, log, "outbox", func(p *parts) ([]role, error) {
 		r, err := p.outboxRole(ctx)
-		return []role{r}, err
+		return []role{r, p.topicsRole(c.Replicas)}, err
 	})
 }
 
@@ -95,10 +104,10 @@ func (c *outboxCmd) Run(ctx context.Context, log *slog.Logger) error {
 func (c *outboxCmd) ledgerAndKafka(
 	ctx context.Context, log *slog.Logger, name string, makeRoles func(*parts) ([]role, error),
 ) error {
-	if err := check(c.ledgerSettings.errors(), c.kafkaSettings.errors()); err != nil {
+	if err := check(c.ledgerSettings.errors(), c.kafkaSettings.errors(), c.processSettings.errors()); err != nil {
 		return err
 	}
-	return single(ctx, log, func(p *parts) ([][]role, error) {
+	return single(ctx, log, c.processSettings, func(p *parts) ([][]role, error) {
 		if err := p.openLedger(ctx, c.ledgerSettings); err != nil {
 			return nil, err
 		}
@@ -148,14 +157,17 @@ func (c *settleCmd) Run(ctx context.Context, log *slog.Logger) error {
 }
 
 // scheduleCmd is `pingvas schedule`.
-type scheduleCmd struct{ ledgerSettings }
+type scheduleCmd struct {
+	ledgerSettings
+	processSettings
+}
 
 // Run implements the command.
 func (c *scheduleCmd) Run(ctx context.Context, log *slog.Logger) error {
-	if err := check(c.errors()); err != nil {
+	if err := check(c.ledgerSettings.errors(), c.processSettings.errors()); err != nil {
 		return err
 	}
-	return single(ctx, log, func(p *parts) ([][]role, error) {
+	return single(ctx, log, c.processSettings, func(p *parts) ([][]role, error) {
 		if err := p.openLedger(ctx, c.ledgerSettings); err != nil {
 			return nil, err
 		}
@@ -178,14 +190,15 @@ type workCmd struct {
 type workGPUCmd struct {
 	kafkaSettings
 	workerSettings
+	processSettings
 }
 
 // Run implements the command.
 func (c *workGPUCmd) Run(ctx context.Context, log *slog.Logger) error {
-	if err := check(c.kafkaSettings.errors(), c.workerSettings.errors()); err != nil {
+	if err := check(c.kafkaSettings.errors(), c.workerSettings.errors(), c.processSettings.errors()); err != nil {
 		return err
 	}
-	return single(ctx, log, func(p *parts) ([][]role, error) {
+	return single(ctx, log, c.processSettings, func(p *parts) ([][]role, error) {
 		if err := p.openKafka(ctx, c.kafkaSettings, "work-gpu"); err != nil {
 			return nil, err
 		}
@@ -198,14 +211,15 @@ func (c *workGPUCmd) Run(ctx context.Context, log *slog.Logger) error {
 type workSystemCmd struct {
 	kafkaSettings
 	pictureSettings
+	processSettings
 }
 
 // Run implements the command.
 func (c *workSystemCmd) Run(ctx context.Context, log *slog.Logger) error {
-	if err := check(c.kafkaSettings.errors(), c.pictureSettings.errors()); err != nil {
+	if err := check(c.kafkaSettings.errors(), c.pictureSettings.errors(), c.processSettings.errors()); err != nil {
 		return err
 	}
-	return single(ctx, log, func(p *parts) ([][]role, error) {
+	return single(ctx, log, c.processSettings, func(p *parts) ([][]role, error) {
 		if err := p.openKafka(ctx, c.kafkaSettings, "work-system"); err != nil {
 			return nil, err
 		}
@@ -247,9 +261,6 @@ func (c *migrateCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	if err := p.openKafka(ctx, c.kafkaSettings, "migrate"); err != nil {
-		return err
-	}
-	if err := kafka.NewAdmin(p.kafka).EnsureTopics(ctx, topics(p.store.Shards(), c.Replicas)); err != nil {
 		return err
 	}
 	if err := p.openPictures(ctx, c.pictureSettings); err != nil {

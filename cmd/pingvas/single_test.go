@@ -36,7 +36,7 @@ func TestRolesRunAlone(t *testing.T) {
 		Endpoint: systems.S3Endpoint, Region: s3dev.Region, Bucket: "pictures",
 		AccessKey: systems.s3Access, SecretKey: systems.s3Secret,
 	}
-	base := outboxCmd{ledger, brokers}
+	base := outboxCmd{ledger, brokers, processSettings{}}
 	migration := migrateCmd{ledger, brokers, pictures, 3}
 	require.NoError(t, migration.Run(t.Context(), quiet()))
 	require.NoError(t, migration.Run(t.Context(), quiet()), "again")
@@ -45,11 +45,11 @@ func TestRolesRunAlone(t *testing.T) {
 		&apiCmd{ledger, brokers, pictures, apiSettings{
 			Addr: addr, WorkerTokens: []string{systems.worker}, SearchDir: filepath.Join(t.TempDir(), "search"),
 		}},
-		&base, &projectCmd{base}, &dispatchCmd{base}, &settleCmd{base}, &scheduleCmd{ledger},
-		&workSystemCmd{brokers, pictures},
+		&base, &projectCmd{base}, &dispatchCmd{base}, &settleCmd{base}, &scheduleCmd{ledger, processSettings{}},
+		&workSystemCmd{brokers, pictures, processSettings{}},
 		&workGPUCmd{brokers, workerSettings{
 			APIURL: "http://" + addr, Token: systems.worker, Slots: 2, Grace: time.Second, Engine: "sketch",
-		}},
+		}, processSettings{}},
 	)
 	awaitReady(t, "http://"+addr)
 	var out bytes.Buffer

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
@@ -26,15 +27,49 @@ const (
 // pools are the pools of workers.
 func pools() []string { return []string{pricing.PoolGPU} }
 
-// topics returns every topic of a ledger with this many shards.
+// topicsEvery is how often the outbox looks whether topics have vanished.
+const topicsEvery = 5 * time.Second
+
+// ensureTopics creates the topics that are missing. Every role does so when it starts, so that it does not matter which
+// of them finds an empty cluster. Who does not know the ledger leaves its topic to those who do.
+func (p *parts) ensureTopics(ctx context.Context, replicas int) error {
+	shards := 0
+	if p.store != nil {
+		shards = p.store.Shards()
+	}
+	return kafka.NewAdmin(p.kafka).EnsureTopics(ctx, topics(shards, replicas))
+}
+
+// topicsRole creates topics that vanish while everything runs.
+func (p *parts) topicsRole(replicas int) role {
+	return role{"topics", func(ctx context.Context) error {
+		tick := time.NewTicker(topicsEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+			if err := p.ensureTopics(ctx, replicas); err != nil && ctx.Err() == nil {
+				p.log.ErrorContext(ctx, "the topics are not as they must be", "error", err)
+			}
+		}
+	}}
+}
+
+// topics returns every topic of a ledger with this many shards; 0 leaves out the topic of the ledger.
 func topics(shards, replicas int) []kafka.TopicSpec {
-	specs := []kafka.TopicSpec{
-		{Name: eventstore.Topic, Partitions: shards, Retention: eventsRetention},
+	var specs []kafka.TopicSpec
+	if shards > 0 {
+		specs = append(specs, kafka.TopicSpec{Name: eventstore.Topic, Partitions: shards, Retention: eventsRetention})
+	}
+	specs = append(specs, []kafka.TopicSpec{
 		{Name: kafka.DeadLetterTopic(eventstore.Topic), Partitions: 1, Retention: kafka.KeepForever},
 		{Name: generation.TopicResults, Partitions: resultsPartitions, Retention: resultsRetention},
 		{Name: kafka.DeadLetterTopic(generation.TopicResults), Partitions: 1, Retention: kafka.KeepForever},
 		{Name: generation.TopicProgress, Partitions: progressPartitions, Retention: progressRetention},
-	}
+	}...)
 	for _, pool := range pools() {
 		for _, tier := range domain.Tiers() {
 			specs = append(specs, kafka.TopicSpec{Name: generation.OfferTopic(pool, tier), Partitions: 1, Compacted: true})

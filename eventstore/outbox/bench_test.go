@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/eventstore/outbox"
+	"github.com/pingvas/pingvas/internal/kafkatest"
 )
 
 // benchmarkEvents is how many events each shard of the benchmark holds.
@@ -26,7 +27,9 @@ func newCountdown(b *testing.B, events int64) *countdown {
 	return c
 }
 
+func (c *countdown) Leads(int, bool)               {}
 func (c *countdown) Lag(int, int64, time.Duration) {}
+func (c *countdown) Lost(int, int64)               {}
 
 func (c *countdown) Published(_, events int) {
 	if c.left.Add(-int64(events)) == 0 {
@@ -42,7 +45,7 @@ func BenchmarkPublish(b *testing.B) {
 	for shard := range shards {
 		w.append(b, shard, benchmarkEvents)
 	}
-	k := newTopic(b)
+	k := newTopic(b, kafkatest.Own(b))
 	for b.Loop() {
 		b.StopTimer()
 		w.checkpoints = [shards]int64{}

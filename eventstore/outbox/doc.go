@@ -7,16 +7,20 @@
 //     crash, while two outboxes believe to lead, or because it was asked for. Consumers drop the positions that they
 //     have seen.
 //   - The checkpoint of a shard moves only after the broker has acknowledged, and by compare-and-set: a leader that
-//     has lost its lock without noticing cannot move it against the one that has it.
+//     has lost its lease without noticing cannot move it against the one that has it.
 //   - A shard that fails stops at the event that failed and is tried again, at growing intervals, for ever. The others
 //     go on.
-//   - Losing Kafka loses nothing: where the partition ends before the checkpoint, publishing starts there again.
-//     Republish does the same at an operator's wish.
+//   - Losing Kafka loses nothing. A partition that ends before the checkpoint is published from there again. One that
+//     was deleted and created is published from the first event, whether the outbox was running (the offsets that the
+//     broker tells are too small for the positions) or not; what was written before that was noticed stands before it.
+//   - Republisher publishes any range again at an operator's wish, beside the outbox.
+//   - A leader that is killed or paused has a successor in less than two seconds (see lease.go). Duplicates come from
+//     hand-overs only: the publisher's own retries are recognised by the broker.
 //
 // # State model
 //
 // A shard is resumed (the checkpoint is read and compared with the end of the partition), then follows the head of the
-// ledger until the first error, then is resumed again.
+// ledger until the first error, then is resumed again. Every recheckEvery both are looked at anew.
 //
 // # What it does not do
 //

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/pingvas/pingvas/eventstore"
 )
 
 // How the ledger is watched and published.
@@ -18,7 +16,7 @@ const (
 	pollMax = 250 * time.Millisecond
 	// batchEvents bounds what is read and published at once.
 	batchEvents = 500
-	// recheckEvery is how often an idle shard looks whether its checkpoint was moved, as Republish does.
+	// recheckEvery is how often a shard looks whether its checkpoint was moved, and its partition has lost events.
 	recheckEvery = 5 * time.Second
 	retryFirst   = 100 * time.Millisecond
 	retryMax     = 10 * time.Second
@@ -30,7 +28,7 @@ type Config struct {
 	Publisher   Publisher
 	Checkpoints Checkpoints
 	Leadership  Leadership
-	// Tails finds out at the start whether the topic was lost; nil means that only Republish makes up for that.
+	// Tails finds out whether the topic was lost while nothing was published; nil means that it cannot.
 	Tails Tails
 	// Groups is the number of groups that the shards are divided into, each with a leader of its own; 0 means 1. All
 	// outboxes must have the same.
@@ -110,16 +108,20 @@ func (o *Outbox) runGroup(ctx context.Context, group int) {
 func (o *Outbox) lead(ctx context.Context, group int) {
 	var shards []*shard
 	var loops sync.WaitGroup
-	defer loops.Wait()
 	for id := group; id < o.cfg.Ledger.Shards(); id += o.cfg.Groups {
 		s := &shard{Config: o.cfg, id: id, heads: make(chan int64, 1), log: o.cfg.Log.With(slog.Int("shard", id))}
 		shards = append(shards, s)
+		s.Metrics.Leads(id, true)
 		loops.Go(func() { s.run(ctx) })
 	}
 	o.watch(ctx, shards)
+	loops.Wait()
+	for _, s := range shards {
+		s.Metrics.Leads(s.id, false)
+	}
 }
 
-// watch tells the shards where their heads are.
+// watch tells the shards where their heads are, and the metrics how far behind they are.
 func (o *Outbox) watch(ctx context.Context, shards []*shard) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -141,37 +143,10 @@ func (o *Outbox) watch(ctx context.Context, shards []*shard) {
 				last[i], wait = heads[s.id].Pos, pollMin
 				s.tell(last[i])
 			}
+			s.behind.report(s.Metrics, s.id)
 		}
 		timer.Reset(wait)
 	}
-}
-
-// Republish makes the outbox publish a shard from this position on again, whoever leads it, in order and up to the
-// head. It returns an error for a position that was not published yet, and ErrMoved if the checkpoint moves meanwhile:
-// then ask again.
-func (o *Outbox) Republish(ctx context.Context, shard int, from int64) error {
-	if shard < 0 || shard >= o.cfg.Ledger.Shards() {
-		return fmt.Errorf("republish: there is no shard %d", shard)
-	}
-	at, err := o.cfg.Checkpoints.Load(ctx, shard)
-	if err != nil {
-		return fmt.Errorf("republish: %w", err)
-	}
-	if from < 1 || from > at {
-		return fmt.Errorf("republish shard %d from %d: it was published up to %d", shard, from, at)
-	}
-	if err := o.cfg.Checkpoints.Move(ctx, shard, at, from-1); err != nil {
-		return fmt.Errorf("republish: %w", err)
-	}
-	return nil
-}
-
-func toRecord(e eventstore.Envelope) (Record, error) {
-	meta, err := e.Meta()
-	if err != nil {
-		return Record{}, fmt.Errorf("decode the metadata of %s: %w", e.Position(), err)
-	}
-	return Record{Key: string(meta.Account), Value: e.Data, Headers: e.Headers()}, nil
 }
 
 // pause waits and reports whether the time passed before ctx ended.

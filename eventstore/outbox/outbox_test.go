@@ -38,7 +38,14 @@ type world struct {
 	publishFail func(shard int, records []outbox.Record) (written int, err error)
 	moveFail    func(shard int) error
 	failures    [shards]int
-	owner       int // which account of a shard appends
+	lags        [shards]lag
+	wiped       bool // while it was published
+	owner       int  // which account of a shard appends
+}
+
+type lag struct {
+	events int64
+	age    time.Duration
 }
 
 func newWorld(t require.TestingT) *world {
@@ -65,15 +72,15 @@ func (w *world) append(t require.TestingT, shard, n int) {
 	w.versions[shard] += int64(n)
 }
 
-func (w *world) Publish(_ context.Context, topic string, partition int, records []outbox.Record) error {
+func (w *world) Publish(_ context.Context, topic string, partition int, records []outbox.Record) (int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if topic != eventstore.Topic {
-		return fmt.Errorf("published to %s", topic)
+		return 0, fmt.Errorf("published to %s", topic)
 	}
 	written, err := w.publishFail(partition, records)
 	w.partitions[partition] = append(w.partitions[partition], records[:written]...)
-	return err
+	return int64(len(w.partitions[partition]) - 1), err
 }
 
 func (w *world) Load(_ context.Context, shard int) (int64, error) {
@@ -99,12 +106,13 @@ func (w *world) Tail(_ context.Context, _ string, partition int) (outbox.Tail, e
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	tail := outbox.Tail{Known: true}
-	if n := len(w.partitions[partition]); n > 0 {
-		e, err := fromRecord(w.partitions[partition][n-1])
-		if err != nil {
-			return tail, err
+	for n := len(w.partitions[partition]) - 1; n >= 0; n-- {
+		if w.partitions[partition][n].Headers[outbox.HeaderRepeated] != "" {
+			continue
 		}
-		tail.Pos, tail.Chain = e.Pos, e.Chain
+		e, err := fromRecord(w.partitions[partition][n])
+		tail.Pos, tail.Chain, tail.Offset = e.Pos, e.Chain, int64(n)
+		return tail, err
 	}
 	return tail, nil
 }
@@ -113,8 +121,14 @@ func (w *world) Lead(ctx context.Context, _ int, work func(context.Context) erro
 	return work(ctx)
 }
 
-func (w *world) Lag(int, int64, time.Duration) {}
-func (w *world) Published(int, int)            {}
+func (w *world) Leads(int, bool)    {}
+func (w *world) Published(int, int) {}
+func (w *world) Lost(int, int64)    {}
+func (w *world) Lag(shard int, events int64, age time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lags[shard] = lag{events, age}
+}
 func (w *world) Failed(shard int, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -154,6 +168,9 @@ func (w *world) requireComplete(t require.TestingT) {
 			e, err := fromRecord(r)
 			require.NoError(t, err)
 			require.Equal(t, shard, e.Shard)
+			if w.wiped && seen == 0 && e.Pos > 1 {
+				continue // written before it was noticed
+			}
 			require.LessOrEqual(t, e.Pos, seen+1, "a gap")
 			meta, err := e.Meta()
 			require.NoError(t, err)
@@ -226,11 +243,14 @@ func TestAFailingShardHoldsUpNoOther(t *testing.T) {
 		require.Len(t, w.partitions[2], 10)
 		require.GreaterOrEqual(t, w.failures[1], 5)
 		require.LessOrEqual(t, w.failures[1], 20, "the pauses do not grow")
+		require.Equal(t, [shards]lag{1: {10, w.lags[1].age}}, w.lags)
+		require.InDelta(t, time.Minute.Seconds(), w.lags[1].age.Seconds(), 1, "it grows while nothing can be published")
 		w.publishFail = func(_ int, r []outbox.Record) (int, error) { return len(r), nil }
 		w.mu.Unlock()
 		time.Sleep(15 * time.Second)
 		stop()
 		w.requireComplete(t)
+		require.Zero(t, w.lags)
 	})
 }
 
@@ -274,6 +294,58 @@ func TestALostTopicIsPublishedAgain(t *testing.T) {
 	})
 }
 
+// wipe makes partitions as they are after a topic was deleted and created.
+func (w *world) wipe() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.partitions, w.wiped = [shards][]outbox.Record{}, true
+}
+
+func TestATopicThatVanishesWhileTheOutboxRunsIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(t *testing.T, w *world){
+		"nothing comes":            func(*testing.T, *world) {},
+		"events come at once":      func(t *testing.T, w *world) { w.append(t, 0, 3); w.append(t, 1, 2000) },
+		"more come than there was": func(t *testing.T, w *world) { w.append(t, 0, 3000) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.append(t, 0, 1200)
+				w.append(t, 1, 5)
+				stop := w.start(t, nil)
+				time.Sleep(time.Second)
+				w.wipe()
+				next(t, w)
+				time.Sleep(10 * time.Second)
+				stop()
+				w.requireComplete(t)
+			})
+		})
+	}
+}
+
+// A topic that was lost while no outbox ran, and went on without its beginning.
+func TestATopicWithoutItsBeginningIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.append(t, 0, 1200)
+		stop := w.start(t, nil)
+		time.Sleep(time.Second)
+		stop()
+		w.partitions[0] = w.partitions[0][700:]
+		stop = w.start(t, nil)
+		time.Sleep(time.Second)
+		stop()
+		w.mu.Lock()
+		w.partitions[0] = w.partitions[0][500:]
+		w.mu.Unlock()
+		w.requireComplete(t)
+	})
+}
+
 func TestATopicOfAnotherLedgerIsNotTouched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -300,25 +372,36 @@ func TestATopicOfAnotherLedgerIsNotTouched(t *testing.T) {
 	})
 }
 
-func TestRepublishGoesBackWhileTheOutboxRuns(t *testing.T) {
+func TestRepublishRepeatsARangeBesideTheOutbox(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.append(t, 0, 10)
+		w.append(t, 0, 1200)
+		w.append(t, 1, 3)
 		stop := w.start(t, nil)
 		time.Sleep(time.Second)
-		tool, err := outbox.New(outbox.Config{
-			Ledger: w.ledger, Publisher: w, Checkpoints: w, Leadership: w, Log: quiet(),
-		})
-		require.NoError(t, err)
-		require.Error(t, tool.Republish(t.Context(), 0, 11))
-		require.Error(t, tool.Republish(t.Context(), 0, 0))
-		require.Error(t, tool.Republish(t.Context(), shards, 1))
-		require.NoError(t, tool.Republish(t.Context(), 0, 4))
+		var left []outbox.Range
+		tool := outbox.Republisher{
+			Ledger: w.ledger, Publisher: w, Checkpoints: w, Progress: func(r outbox.Range) { left = append(left, r) },
+		}
+		for _, wrong := range []outbox.Range{
+			{Shard: 0, From: 0, To: 1}, {Shard: 0, From: 1, To: 1201}, {Shard: 0, From: 9, To: 7},
+			{Shard: shards, From: 1, To: 1},
+		} {
+			require.Error(t, tool.Run(t.Context(), []outbox.Range{{Shard: 1, From: 1, To: 3}, wrong}))
+		}
+		require.Empty(t, left, "a call that is refused writes nothing")
+		require.NoError(t, tool.Run(t.Context(), []outbox.Range{{Shard: 0, From: 4, To: 1100}}))
+		require.Equal(t, outbox.Range{Shard: 0, From: 1101, To: 1100}, left[len(left)-1])
 		time.Sleep(10 * time.Second)
+		w.append(t, 0, 1)
+		time.Sleep(time.Second)
 		stop()
-		require.Len(t, w.partitions[0], 17)
+		require.Len(t, w.partitions[0], 1200+1097+1, "the outbox does not mind")
 		w.requireComplete(t)
+		all, err := tool.Published(t.Context(), 0)
+		require.NoError(t, err)
+		require.Equal(t, outbox.Range{Shard: 0, From: 1, To: 1201}, all)
 	})
 }
 

@@ -24,17 +24,26 @@ type Record struct {
 
 // Publisher writes to one partition of a topic.
 type Publisher interface {
-	// Publish writes the records in order and returns when all replicas have acknowledged them. At the first error it
-	// stops: nothing after the record that failed was written.
-	Publish(ctx context.Context, topic string, partition int, records []Record) error
+	// Publish writes the records in order and returns when all replicas have acknowledged them, with the offset of the
+	// last one, or OffsetUnknown. At the first error it stops: nothing after the record that failed was written.
+	Publish(ctx context.Context, topic string, partition int, records []Record) (last int64, err error)
 }
 
-// Tail is the end of a partition.
+// OffsetUnknown stands for an offset that the broker does not tell.
+const OffsetUnknown int64 = -1
+
+// HeaderRepeated is set on records that were published again at an operator's wish. They stand anywhere in a partition,
+// so nothing follows from where they are.
+const HeaderRepeated = "pingvas_repeated"
+
+// Tail is the end of a partition, without records that have HeaderRepeated.
 type Tail struct {
 	// Known is false if the partition has had records but holds none any more, so its end says nothing.
 	Known bool
 	// Pos is the position of the event in the last record, or 0 in a partition that never had one.
 	Pos int64
+	// Offset is that of the last record.
+	Offset int64
 	// Chain is the chain hash of that event; without one it is zero.
 	Chain eventstore.Hash
 }
@@ -64,16 +73,23 @@ type Leadership interface {
 
 // Metrics is told how the outbox does. Its methods must return at once and are called by several shards at a time.
 type Metrics interface {
-	// Lag reports how many events of a shard are not published, and the age of the oldest of them; both may be 0.
+	// Leads reports that this process has become the leader of a shard, or is not any more.
+	Leads(shard int, leads bool)
+	// Lag reports how many events of a shard are not published, and the age of the oldest of them; both may be 0. It is
+	// called again and again, also while nothing can be published.
 	Lag(shard int, events int64, age time.Duration)
 	// Published reports that events were acknowledged.
 	Published(shard, events int)
 	// Failed reports a failed try: an alarm if it is repeated.
 	Failed(shard int, err error)
+	// Lost reports that the partition of a shard has lost events, which are published again.
+	Lost(shard int, events int64)
 }
 
 type noMetrics struct{}
 
+func (noMetrics) Leads(int, bool)               {}
 func (noMetrics) Lag(int, int64, time.Duration) {}
 func (noMetrics) Published(int, int)            {}
 func (noMetrics) Failed(int, error)             {}
+func (noMetrics) Lost(int, int64)               {}

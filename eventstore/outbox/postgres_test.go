@@ -76,16 +76,25 @@ func await[T any](t *testing.T, what string, signal <-chan T) T {
 	}
 }
 
-func TestOneLeadsAGroupUntilItEndsOrItsConnectionBreaks(t *testing.T) {
+func TestOneLeadsAGroupUntilItEndsOrItsLeaseRunsOut(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.New(t, pgtest.Schema{})
 	p := outbox.NewPostgres(pool)
+	require.NoError(t, p.Setup(t.Context()))
 	ctx, stop := context.WithCancel(t.Context())
 	first := lead(ctx, p, 0)
 	await(t, "the first leads", first.led)
 	other := lead(ctx, p, 1)
 	await(t, "another group has a leader of its own", other.led)
 	second := lead(t.Context(), p, 0)
+	require.Never(t, func() bool {
+		select {
+		case <-second.led:
+			return true
+		default:
+			return false
+		}
+	}, 2*time.Second, 10*time.Millisecond, "the lease is made longer")
 	stop()
 	require.NoError(t, await(t, "the first ends", first.done))
 	require.NoError(t, await(t, "the other ends", other.done))
@@ -93,12 +102,27 @@ func TestOneLeadsAGroupUntilItEndsOrItsConnectionBreaks(t *testing.T) {
 
 	third, end := context.WithCancel(t.Context())
 	next := lead(third, p, 0)
-	_, err := pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_locks
-WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-AND pid <> pg_backend_pid()`)
+	_, err := pool.Exec(t.Context(), `UPDATE outbox.leases SET holder = 'somebody else' WHERE shard_group = 0`)
 	require.NoError(t, err)
-	require.ErrorContains(t, await(t, "the second notices", second.done), "broke")
-	await(t, "the third leads", next.led)
+	require.ErrorContains(t, await(t, "the second notices", second.done), "run out")
+	await(t, "the third leads when the lease has run out", next.led)
 	end()
 	require.NoError(t, await(t, "the third ends", next.done))
+}
+
+func TestALeaderWhoseDatabaseHangsDoesNotLeadOn(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t, pgtest.Schema{})
+	p := outbox.NewPostgres(pool)
+	require.NoError(t, p.Setup(t.Context()))
+	first := lead(t.Context(), p, 0)
+	await(t, "the first leads", first.led)
+	lock, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = lock.Exec(t.Context(), `LOCK outbox.leases IN ACCESS EXCLUSIVE MODE`)
+	require.NoError(t, err)
+	hung := time.Now()
+	require.ErrorContains(t, await(t, "the first ends", first.done), "run out")
+	require.Less(t, time.Since(hung), waitMax/2)
+	require.NoError(t, lock.Rollback(t.Context()))
 }

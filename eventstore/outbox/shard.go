@@ -13,16 +13,19 @@ import (
 // shard publishes one shard, in one goroutine.
 type shard struct {
 	Config
-	id    int
-	heads chan int64 // holds the newest head that was not looked at
-	log   *slog.Logger
+	id     int
+	heads  chan int64 // holds the newest head that was not looked at
+	log    *slog.Logger
+	behind behind
 
-	pos  int64 // the checkpoint
-	head int64
+	pos     int64 // the checkpoint
+	head    int64
+	checked time.Time // when checkpoint and partition were last looked at
 }
 
 // tell passes on where the head is, and never blocks. One goroutine calls it.
 func (s *shard) tell(head int64) {
+	s.behind.noteHead(head)
 	select {
 	case <-s.heads:
 	default:
@@ -68,8 +71,13 @@ func (s *shard) follow(ctx context.Context) (progress bool, err error) {
 				return progress, err
 			}
 			progress = true
+			if time.Since(s.checked) < recheckEvery {
+				continue
+			}
+			if err := s.recheck(ctx); err != nil {
+				return progress, err
+			}
 		}
-		s.Metrics.Lag(s.id, 0, 0)
 		select {
 		case <-ctx.Done():
 			return progress, ctx.Err()
@@ -91,35 +99,46 @@ func (s *shard) publish(ctx context.Context) error {
 	if len(batch) == 0 {
 		return fmt.Errorf("the ledger has nothing after %d:%d, though its head is %d", s.id, s.pos, s.head)
 	}
-	s.Metrics.Lag(s.id, max(s.head, batch[len(batch)-1].Pos)-s.pos, max(time.Since(batch[0].RecordedAt), 0))
-	records := make([]Record, len(batch))
-	for i, e := range batch {
-		if e.Pos != s.pos+1+int64(i) {
-			return fmt.Errorf("the ledger has a gap before %s", e.Position())
-		}
-		if records[i], err = toRecord(e); err != nil {
-			return err
-		}
+	s.behind.noteNext(batch[0].RecordedAt)
+	records, err := toRecords(batch, s.pos+1)
+	if err != nil {
+		return err
 	}
-	if err := s.Publisher.Publish(ctx, eventstore.Topic, s.id, records); err != nil {
+	last, err := s.Publisher.Publish(ctx, eventstore.Topic, s.id, records)
+	if err != nil {
 		return err
 	}
 	to := batch[len(batch)-1].Pos
-	if err := s.Checkpoints.Move(ctx, s.id, s.pos, to); err != nil {
+	if last != OffsetUnknown && beginningLost(to, last) {
+		return s.goBack(ctx, 0)
+	}
+	if err := s.move(ctx, to); err != nil {
 		return err
 	}
 	s.Metrics.Published(s.id, len(batch))
-	s.pos = to
 	return nil
 }
 
-// recheck returns ErrMoved if the checkpoint is not where this outbox has left it.
-func (s *shard) recheck(ctx context.Context) error {
-	pos, err := s.Checkpoints.Load(ctx, s.id)
-	if err == nil && pos != s.pos {
-		return ErrMoved
+// beginningLost tells whether a partition with this event at this offset cannot begin with the first event: then there
+// were as many records before it as events, at least. It is how a topic is noticed that was deleted and created while
+// events were published.
+func beginningLost(pos, offset int64) bool { return offset+1 < pos }
+
+func (s *shard) move(ctx context.Context, to int64) error {
+	if err := s.Checkpoints.Move(ctx, s.id, s.pos, to); err != nil {
+		return err
 	}
-	return err
+	s.pos = to
+	s.behind.notePos(to)
+	return nil
+}
+
+// goBack makes the shard be published again from a position before the checkpoint.
+func (s *shard) goBack(ctx context.Context, has int64) error {
+	s.log.Error("the topic has lost events, they are published again", slog.Int64("has", has),
+		slog.Int64("published", s.pos))
+	s.Metrics.Lost(s.id, s.pos-has)
+	return s.move(ctx, has)
 }
 
 // resume reads the checkpoint, and takes it back to where the partition ends if that is before it.
@@ -129,6 +148,25 @@ func (s *shard) resume(ctx context.Context) error {
 		return err
 	}
 	s.pos = pos
+	s.behind.notePos(pos)
+	return s.compare(ctx)
+}
+
+// recheck returns ErrMoved if the checkpoint is not where this outbox has left it, and does what resume does.
+func (s *shard) recheck(ctx context.Context) error {
+	pos, err := s.Checkpoints.Load(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	if pos != s.pos {
+		return ErrMoved
+	}
+	return s.compare(ctx)
+}
+
+// compare looks at the end of the partition.
+func (s *shard) compare(ctx context.Context) error {
+	s.checked = time.Now()
 	if s.Tails == nil {
 		return nil
 	}
@@ -142,16 +180,14 @@ func (s *shard) resume(ctx context.Context) error {
 	if err := s.verify(ctx, tail); err != nil {
 		return err
 	}
-	if tail.Pos >= s.pos {
+	has := tail.Pos
+	if has > 0 && beginningLost(has, tail.Offset) {
+		has = 0
+	}
+	if has >= s.pos {
 		return nil
 	}
-	s.log.Warn("the topic has lost events, they are published again", slog.Int64("has", tail.Pos),
-		slog.Int64("published", s.pos))
-	if err := s.Checkpoints.Move(ctx, s.id, s.pos, tail.Pos); err != nil {
-		return err
-	}
-	s.pos = tail.Pos
-	return nil
+	return s.goBack(ctx, has)
 }
 
 // verify refuses a partition that ends in an event of another ledger, or of a future that this one has lost:

@@ -222,11 +222,12 @@ type recordPort struct {
 }
 
 // Publish implements outbox.Publisher.
-func (p recordPort) Publish(ctx context.Context, topic string, part int, records []outbox.Record) error {
+func (p recordPort) Publish(ctx context.Context, topic string, part int, records []outbox.Record) (int64, error) {
 	p.w.look()
 	epoch := p.w.bus.epoch
 	t := p.w.enter(ctx, &call{by: p.l, kind: "publish events", key: strconv.Itoa(part), class: sending})
-	return p.l.noted(part, p.w.apply(t, func() error {
+	last := outbox.OffsetUnknown
+	return last, p.l.noted(part, p.w.apply(t, func() error {
 		if p.w.bus.epoch != epoch {
 			return errFault
 		}
@@ -306,7 +307,7 @@ func (p tailPort) Tail(ctx context.Context, _ string, part int) (outbox.Tail, er
 			return nil
 		}
 		e, err := unwire(log[len(log)-1])
-		tail.Pos, tail.Chain = e.Pos, e.Chain
+		tail.Pos, tail.Chain, tail.Offset = e.Pos, e.Chain, int64(len(log)-1)
 		return err
 	})
 	return tail, p.l.noted(part, err)
