@@ -25,7 +25,8 @@ const (
 	detailRunesMax = 200
 )
 
-// readBody returns the JSON of a request, and what it says, after checks that neither the contract nor the decoder make.
+// readBody returns the JSON of a request, and what it says, after checks that neither the contract nor the decoder
+// make.
 func readBody(r *http.Request) (body []byte, value any, err error) {
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, nil, err
@@ -54,9 +55,9 @@ func checkMediaType(h http.Header) error {
 	return nil
 }
 
-// readJSON returns the value as the validator takes it: maps, slices, strings and json.Number. It returns invalid-request
-// for bytes that are not one JSON value in UTF-8, for values nested too deep, for repeated names, for more values than
-// any request needs, for numbers that no double can hold, and for NUL, which the database cannot.
+// readJSON returns the value as the validator takes it: maps, slices, strings and json.Number. It returns
+// invalid-request for bytes that are not one JSON value in UTF-8, for values nested too deep, for repeated names, for
+// more values than any request needs, for numbers that no double can hold, and for NUL, which the database cannot.
 func readJSON(body []byte) (any, error) {
 	if !utf8.Valid(body) {
 		return nil, invalidField("", "the body is not UTF-8")

@@ -173,7 +173,8 @@ func (s *benchServer) start(ctx context.Context, b *bench, args []string) (io.Re
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	s.process = exec.CommandContext(ctx, self, append([]string{"--log-level", b.logLevel(ctx), "bench", "serve"}, args...)...)
+	args = append([]string{"--log-level", b.logLevel(ctx), "bench", "serve"}, args...)
+	s.process = exec.CommandContext(ctx, self, args...)
 	s.process.Env = append(os.Environ(), "DATABASE_URL="+b.ledger.DatabaseURL, "PINGVAS_MASTER_KEY="+b.ledger.MasterKey)
 	s.process.Stderr, s.process.WaitDelay = file, serveStopMax
 	stdin, err := s.process.StdinPipe()

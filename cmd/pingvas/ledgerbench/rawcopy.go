@@ -13,8 +13,8 @@ DROP SCHEMA IF EXISTS rawcopy CASCADE;
 CREATE SCHEMA rawcopy;
 CREATE TABLE rawcopy.events (LIKE ledger.events INCLUDING ALL);`
 
-	insertCopySQL = `INSERT INTO rawcopy.events (pos, version, recorded_at, shard, span, stream_id, key_id, request_hash, chain_hash,
-	stream, type, data, metadata, outcome)
+	insertCopySQL = `INSERT INTO rawcopy.events (pos, version, recorded_at, shard, span, stream_id, key_id, request_hash,
+	chain_hash, stream, type, data, metadata, outcome)
 SELECT $11 + n, version, now(), $1, span, encode(substr(leaf, 1, 16), 'hex')::uuid,
 	CASE WHEN span IS NOT NULL THEN encode(substr(leaf, 17, 16), 'hex')::uuid END, hash, leaf, stream, type, data,
 	metadata, body
