@@ -23,7 +23,7 @@ const (
 // Runner keeps one view up to date.
 type Runner struct {
 	cfg    Config
-	target target
+	pinned *Copy // nil follows the copy that is current
 	shards []*shard
 	slots  chan struct{} // held while a shard catches up
 }
@@ -34,6 +34,7 @@ type shard struct {
 	wake    chan struct{} // capacity 1: there may be something to apply
 	pos     atomic.Int64  // written under mu
 	mu      sync.Mutex    // held while events are applied
+	copy    Copy          // under mu
 	failing bool          // under mu
 }
 
@@ -49,7 +50,7 @@ func New(cfg Config) (*Runner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Runner{cfg: cfg.withDefaults(), target: targetOf(cfg.Projection)}
+	r := &Runner{cfg: cfg.withDefaults()}
 	r.slots = make(chan struct{}, r.cfg.Parallel)
 	for i := range cfg.Ledger.Shards() {
 		r.shards = append(r.shards, &shard{id: i, wake: make(chan struct{}, 1)})
@@ -57,7 +58,8 @@ func New(cfg Config) (*Runner, error) {
 	return r, nil
 }
 
-// Run keeps the view up to date until ctx ends, then returns nil. It returns an error if the view cannot be set up:
+// Run keeps the view up to date until ctx ends, then returns nil. It writes to the live copy of the view's version, or,
+// before there is any, builds the first one and makes it live when it has caught up. It returns an error if the view cannot be set up:
 // no database, or a schema that was changed without a new version.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
@@ -72,6 +74,10 @@ func (r *Runner) Run(ctx context.Context) error {
 		group.Go(func() error { r.tail(ctx, s); return nil })
 	}
 	group.Go(func() error { r.poll(ctx); return nil })
+	if r.pinned == nil {
+		group.Go(func() error { r.keep(ctx); return nil })
+		group.Go(func() error { r.goLive(ctx); return nil })
+	}
 	if r.cfg.Feed != nil {
 		group.Go(func() error { return r.follow(ctx) })
 	}

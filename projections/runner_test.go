@@ -126,9 +126,11 @@ func (b *bundle) requireCounted(t *testing.T, pool *pgxpool.Pool) {
 				want, wantSum = want+1, wantSum+e.Pos
 			}
 		}
-		err = pool.QueryRow(t.Context(), `SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0) FROM counter_v1.counts
-			WHERE shard = $1`, shard).Scan(&n, &sum)
-		require.NoError(t, err)
+		schema := projectiontest.Schema(t, pool, b.view)
+		projectiontest.AsOwner(t, pool, func(tx pgx.Tx) error {
+			return tx.QueryRow(t.Context(), `SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0) FROM `+schema+`.counts
+				WHERE shard = $1`, shard).Scan(&n, &sum)
+		})
 		require.Equal(t, want, n)
 		require.Equal(t, wantSum, sum)
 	}

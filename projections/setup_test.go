@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/eventstore"
@@ -61,8 +62,11 @@ func TestALostSchemaParksNothing(t *testing.T) {
 	b.cfg.Strict = false
 	stop := projectiontest.Live(t, b.cfg)
 	projectiontest.WaitAll(t, b.cfg)
-	_, err := b.cfg.Pool.Exec(t.Context(), "DROP SCHEMA "+projections.SchemaName(b.view)+" CASCADE")
-	require.NoError(t, err)
+	schema := projectiontest.Schema(t, b.cfg.Pool, b.view)
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "DROP SCHEMA "+schema+" CASCADE")
+		return err
+	})
 	b.Play(20)
 	require.Eventually(t, b.hasStopped, within, time.Millisecond)
 	stop()
@@ -117,8 +121,11 @@ func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
 	}
 	require.NotEmpty(t, reached)
 	shard := reached[0].Shard
-	_, err = b.cfg.Pool.Exec(t.Context(), `UPDATE counter_v1.counts SET n = n + 1 WHERE shard = $1`, shard)
-	require.NoError(t, err)
+	schema := projectiontest.Schema(t, b.cfg.Pool, b.view)
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE `+schema+`.counts SET n = n + 1 WHERE shard = $1`, shard)
+		return err
+	})
 	results, err = verifier.Verify(t.Context())
 	require.NoError(t, err)
 	for _, r := range results {

@@ -50,7 +50,14 @@ func (v *Verifier) Verify(ctx context.Context) ([]Verification, error) {
 	if s, ok := p.(Sink); ok {
 		p = s.Rows()
 	}
-	copied := target{schema: SchemaName(p) + verifySuffix, ddl: p.Schema()}
+	known, err := current(ctx, v.Pool, p)
+	if err != nil {
+		return nil, err
+	}
+	if known == nil {
+		return nil, fmt.Errorf("the view %s was never built", p.Name())
+	}
+	copied := targetOf(p, known.Schema()+verifySuffix)
 	unlock, err := v.lock(ctx, copied.schema)
 	if err != nil {
 		return nil, err
@@ -62,12 +69,12 @@ func (v *Verifier) Verify(ctx context.Context) ([]Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	replay := replay{Verifier: v, rows: p, target: copied}
+	replay := replay{Verifier: v, rows: p, live: known.Copy, target: copied}
 	var results []Verification
 	for shard := range v.Ledger.Shards() {
 		result, err := replay.shard(ctx, shard)
 		if err != nil {
-			return nil, fmt.Errorf("verify shard %d of %s: %w", shard, SchemaName(p), err)
+			return nil, fmt.Errorf("verify shard %d of %s: %w", shard, known.Schema(), err)
 		}
 		results = append(results, result)
 	}
@@ -107,11 +114,12 @@ func (v *Verifier) lock(ctx context.Context, name string) (unlock func(), err er
 type replay struct {
 	*Verifier
 	rows   Projection
+	live   Copy
 	target target
 }
 
 func (r replay) shard(ctx context.Context, shard int) (Verification, error) {
-	at, live, err := r.live(ctx, shard)
+	at, live, err := r.liveDigest(ctx, shard)
 	if err != nil {
 		return Verification{}, err
 	}
@@ -138,31 +146,24 @@ func (r replay) shard(ctx context.Context, shard int) (Verification, error) {
 	}
 	result := Verification{Position: at, Live: live}
 	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
-		result.Replayed, err = Digest(ctx, tx, r.target.schema, shard)
+		result.Replayed, err = digest(ctx, tx, r.target, shard)
 		return err
 	})
 	return result, err
 }
 
-// live returns the checkpoint of the view and the digest of its rows at exactly that position.
-func (r replay) live(ctx context.Context, shard int) (at eventstore.Position, digest eventstore.Hash, err error) {
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, r.Pool, snapshot, func(tx pgx.Tx) error {
-		if at, err = ProgressOf(r.rows, nil).Position(ctx, tx, shard); err != nil {
-			return err
-		}
-		digest, err = Digest(ctx, tx, SchemaName(r.rows), shard)
-		return err
-	})
-	return at, digest, err
+// liveDigest returns the checkpoint of the view and the digest of its rows at exactly that position.
+func (r replay) liveDigest(ctx context.Context, shard int) (eventstore.Position, eventstore.Hash, error) {
+	return DigestOf(ctx, r.Pool, r.live, shard)
 }
 
-const sqlParked = `SELECT pos FROM projections.dead_letters WHERE projection = $1 AND version = $2 AND shard = $3`
+const sqlParked = `SELECT pos FROM projections.dead_letters WHERE projection = $1 AND version = $2 AND build = $3
+	AND shard = $4`
 
 // parked returns the positions that the view has left out.
 func (r replay) parked(ctx context.Context, shard int) (map[int64]bool, error) {
 	// Query reports its error through the rows.
-	rows, _ := r.Pool.Query(ctx, sqlParked, r.rows.Name(), r.rows.Version(), shard)
+	rows, _ := r.Pool.Query(ctx, sqlParked, r.live.Projection, r.live.Version, r.live.Build, shard)
 	positions, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
 		return nil, fmt.Errorf("read the dead letters: %w", err)
@@ -199,7 +200,7 @@ func (r replay) apply(ctx context.Context, batch []eventstore.Envelope) error {
 		return err
 	}
 	return pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
-		if err := r.target.enter(ctx, tx); err != nil {
+		if err := r.target.enter(ctx, tx, HoldMaxDefault); err != nil {
 			return err
 		}
 		return r.rows.Apply(ctx, tx, events)

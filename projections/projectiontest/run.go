@@ -44,8 +44,41 @@ func Run(t *testing.T, newView func() projections.Projection) {
 	}
 }
 
-// Database returns an empty database for views.
-func Database(t testing.TB) *pgxpool.Pool { return pgtest.New(t, pgtest.Schema{}) }
+// Database returns a database for views. Its connections begin as the application's role, as they do in production.
+func Database(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	url := pgtest.URL(t, pgtest.Schema{})
+	owner, err := pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	require.NoError(t, projections.Migrate(t.Context(), owner))
+	owner.Close()
+	config, err := pgxpool.ParseConfig(url)
+	require.NoError(t, err)
+	projections.As(config, projections.RoleApp)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// AsOwner runs SQL with the rights of the login, past all protection.
+func AsOwner(t testing.TB, pool *pgxpool.Pool, do func(tx pgx.Tx) error) {
+	t.Helper()
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), `SELECT set_config('role', 'none', true)`); err != nil {
+			return err
+		}
+		return do(tx)
+	}))
+}
+
+// Schema returns the Postgres schema of the live copy of a view.
+func Schema(t testing.TB, pool *pgxpool.Pool, p projections.Projection) string {
+	t.Helper()
+	c, err := projections.LiveCopy(t.Context(), pool, p)
+	require.NoError(t, err)
+	return c.Schema()
+}
 
 // CatchUp runs the projection until it knows all of the ledger.
 func CatchUp(t testing.TB, cfg projections.Config) {
@@ -82,17 +115,21 @@ func WaitAll(t testing.TB, cfg projections.Config) {
 		require.NoError(t, err)
 		require.True(t, ok, "the view %s did not come to %s", cfg.Projection.Name(), at)
 	}
+	require.Eventually(t, func() bool {
+		_, err := projections.LiveCopy(t.Context(), cfg.Pool, cfg.Projection)
+		return err == nil
+	}, caughtUpWithin, time.Millisecond, "the view %s did not go live", cfg.Projection.Name())
 }
 
 // Digests returns the digest of every shard of a view.
 func Digests(t testing.TB, pool *pgxpool.Pool, p projections.Projection) []eventstore.Hash {
 	t.Helper()
+	live, err := projections.LiveCopy(t.Context(), pool, p)
+	require.NoError(t, err)
 	digests := make([]eventstore.Hash, Shards)
 	for shard := range digests {
-		require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) (err error) {
-			digests[shard], err = projections.Digest(t.Context(), tx, projections.SchemaName(p), shard)
-			return err
-		}))
+		_, digests[shard], err = projections.DigestOf(t.Context(), pool, live, shard)
+		require.NoError(t, err)
 	}
 	return digests
 }
