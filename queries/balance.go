@@ -2,7 +2,6 @@ package queries
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/projections/balance"
 )
 
 // Balance is an account's credits at a time. Available + Scheduled + Reserved + Consumed + Expired = Granted.
@@ -59,56 +57,52 @@ type Grant struct {
 // Balance returns the balance as it was, or will be if nothing else happens, at a time; zero means now. It returns
 // CodeNotFound for an account that was not open then.
 func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, As, error) {
-	present := at.IsZero()
-	b := Balance{At: at.UTC()}
-	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(tx pgx.Tx, _ []int64) error {
-		if present {
-			now, err := presentOf(ctx, tx, r.Account)
-			if err != nil {
-				return err
-			}
-			b.At = now
-		}
-		at := b.At
-		a, err := readAccount(ctx, tx, r.Account)
-		if err != nil {
-			return err
-		}
-		if a.OpenedAt.After(at) {
-			return domain.Errorf(domain.CodeNotFound, "the account was not open then")
-		}
-		b.Version = a.Version
-		if err := tx.QueryRow(ctx, sqlCreditLine, r.Account, at).Scan(&b.CreditLine); err != nil {
-			return fmt.Errorf("read the credit line: %w", err)
-		}
-		grants, err := readGrants(ctx, tx, r.Account, at)
-		if err != nil {
-			return err
-		}
-		b.add(grants)
-		return nil
+	var b Balance
+	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(v projections.Snapshot) (err error) {
+		b, err = readBalance(ctx, v, r.Account, at)
+		return err
 	})
 	return b, as, err
 }
 
-const sqlNewest = `SELECT max(at) FROM ` + balance.Schema + `.movements WHERE account = $1`
-
-// presentOf returns now, or the time of the account's newest movement if that is later: the clocks of two servers
-// differ, and whoever has just spent must see it.
-func presentOf(ctx context.Context, tx pgx.Tx, id domain.AccountID) (time.Time, error) {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	var newest *time.Time
-	if err := tx.QueryRow(ctx, sqlNewest, id).Scan(&newest); err != nil {
-		return now, fmt.Errorf("read the newest movement: %w", err)
+// readBalance takes one round trip.
+func readBalance(ctx context.Context, db projections.Database, id domain.AccountID, at time.Time) (Balance, error) {
+	present := at.IsZero()
+	if present {
+		at = time.Now().UTC().Truncate(time.Microsecond)
 	}
-	if newest != nil && newest.After(now) {
-		return newest.UTC(), nil
+	var b Balance
+	var opened time.Time
+	var grants []Grant
+	var batch pgx.Batch
+	batch.Queue(sqlBalance, id, at, present).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&b.Version, &opened, &b.At, &b.CreditLine)
+	})
+	batch.Queue(sqlGrants, id, at, present).Query(func(rows pgx.Rows) (err error) {
+		grants, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Grant, error) { return scanGrant(row, b.At) })
+		return err
+	})
+	if err := db.SendBatch(ctx, &batch).Close(); err != nil {
+		return Balance{}, found(err, "there is no such account")
 	}
-	return now, nil
+	if opened.After(b.At) {
+		return Balance{}, domain.Errorf(domain.CodeNotFound, "the account was not open then")
+	}
+	b.At = b.At.UTC()
+	b.add(grants)
+	return b, nil
 }
 
-const sqlCreditLine = `SELECT credit_line FROM ` + balance.Schema + `.credit_lines
-	WHERE account = $1 AND at <= $2 ORDER BY pos DESC LIMIT 1`
+const (
+	// The present is now, or the time of the account's newest movement if that is later: the clocks of two servers
+	// differ, and whoever has just spent must see it.
+	sqlMoment = `(SELECT CASE WHEN $3 THEN
+		greatest($2::timestamptz, (SELECT max(at) FROM movements WHERE account = $1)) ELSE $2 END)`
+	sqlBalance = `WITH moment AS (SELECT ` + sqlMoment + ` AS at)
+		SELECT a.version, a.opened_at, m.at, coalesce((SELECT l.credit_line FROM credit_lines l
+			WHERE l.account = $1 AND l.at <= m.at ORDER BY l.pos DESC LIMIT 1), 0)
+		FROM accounts a, moment m WHERE a.account = $1`
+)
 
 // sqlGrants takes back what happened to each grant after the time, and adds what open reservations that have run out
 // by then still hold of it. Their expiry may have been put off after that time, but only before it came. Grants come in
@@ -116,11 +110,12 @@ const sqlCreditLine = `SELECT credit_line FROM ` + balance.Schema + `.credit_lin
 const sqlGrants = `WITH later AS (
 		SELECT grant_id, sum(available) AS available, sum(reserved) AS reserved, sum(consumed) AS consumed,
 			sum(expired) AS expired
-		FROM ` + balance.Schema + `.movements WHERE account = $1 AND at > $2 GROUP BY grant_id
+		FROM movements WHERE account = $1 AND at > ` + sqlMoment + ` GROUP BY grant_id
 	), lapsed AS (
 		SELECT part.grant_id, sum(part.amount) AS amount
-		FROM ` + balance.Schema + `.reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
-		WHERE r.account = $1 AND r.at <= $2 AND (r.ended_at IS NULL OR r.ended_at > $2) AND r.expires_at <= $2
+		FROM reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
+		WHERE r.account = $1 AND r.at <= ` + sqlMoment + ` AND r.expires_at <= ` + sqlMoment + `
+			AND (r.ended_at IS NULL OR r.ended_at > ` + sqlMoment + `)
 		GROUP BY part.grant_id
 	)
 	SELECT g.grant_id, g.source, g.priority, g.amount,
@@ -128,29 +123,25 @@ const sqlGrants = `WITH later AS (
 		(g.consumed - coalesce(later.consumed, 0))::bigint, (g.expired - coalesce(later.expired, 0))::bigint,
 		g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
 		coalesce(lapsed.amount, 0)::bigint
-	FROM ` + balance.Schema + `.grants g LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
-	WHERE g.account = $1 AND g.at <= $2
+	FROM grants g LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
+	WHERE g.account = $1 AND g.at <= ` + sqlMoment + `
 	ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
 
-// readGrants returns the grants made by a time as they were then, the credit line among them.
-func readGrants(ctx context.Context, tx pgx.Tx, id domain.AccountID, at time.Time) ([]Grant, error) {
-	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sqlGrants, id, at)
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Grant, error) {
-		var g Grant
-		var expires *time.Time
-		var lapsed domain.Credits
-		err := row.Scan(&g.Grant, &g.Source, &g.Priority, &g.Amount, &g.Available, &g.Reserved, &g.Consumed, &g.Expired,
-			&g.RepaidLine, &g.EffectiveAt, &expires, &g.Models, &g.Operations, &g.GrantedAt, &lapsed)
-		g.EffectiveAt, g.ExpiresAt, g.GrantedAt = g.EffectiveAt.UTC(), orZero(expires), g.GrantedAt.UTC()
-		g.Reserved -= lapsed
-		g.Available += lapsed
-		if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(at) {
-			g.Expired += g.Available
-			g.Available = 0
-		}
-		return g, err
-	})
+// scanGrant returns a grant as it was at a time.
+func scanGrant(row pgx.CollectableRow, at time.Time) (Grant, error) {
+	var g Grant
+	var expires *time.Time
+	var lapsed domain.Credits
+	err := row.Scan(&g.Grant, &g.Source, &g.Priority, &g.Amount, &g.Available, &g.Reserved, &g.Consumed, &g.Expired,
+		&g.RepaidLine, &g.EffectiveAt, &expires, &g.Models, &g.Operations, &g.GrantedAt, &lapsed)
+	g.EffectiveAt, g.ExpiresAt, g.GrantedAt = g.EffectiveAt.UTC(), orZero(expires), g.GrantedAt.UTC()
+	g.Reserved -= lapsed
+	g.Available += lapsed
+	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(at) {
+		g.Expired += g.Available
+		g.Available = 0
+	}
+	return g, err
 }
 
 // add sums the grants up and lists them.

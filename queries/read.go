@@ -3,6 +3,7 @@ package queries
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,29 +13,18 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// read waits until the views know r.Min, then runs do on one snapshot of them. positions are how far the views know
-// the shard in that snapshot, in the order of the views.
+// read waits until the views know r.Min, then runs do on one snapshot of them, in which there is nothing but the rows of
+// the account.
 func (s *Service) read(
-	ctx context.Context, r Read, of []projections.Progress, do func(tx pgx.Tx, positions []int64) error,
+	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error) {
 	if err := s.wait(ctx, r, of); err != nil {
 		return As{}, err
 	}
 	as := As{Position: eventstore.Position{Shard: s.shard(r)}}
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.cfg.Pool, snapshot, func(tx pgx.Tx) error {
-		positions := make([]int64, len(of))
-		for i, view := range of {
-			at, err := view.Position(ctx, tx, as.Position.Shard)
-			if err != nil {
-				return err
-			}
-			positions[i] = at.Pos
-			if i == 0 || at.Pos < as.Position.Pos {
-				as.Position.Pos = at.Pos
-			}
-		}
-		return do(tx, positions)
+	err := projections.ReadAccount(ctx, s.cfg.Pool, r.Account, as.Position.Shard, of, func(v projections.Snapshot) error {
+		as.Position.Pos = slices.Min(v.Positions)
+		return do(v)
 	})
 	as.Stale = as.Position.Pos < r.Min.Pos
 	return as, err
@@ -42,7 +32,8 @@ func (s *Service) read(
 
 func (s *Service) shard(r Read) int { return eventstore.ShardOf(r.Account, s.cfg.Ledger.Shards()) }
 
-// wait returns when all views know r.Min, or WaitMax has passed.
+// wait returns when all views know r.Min, or WaitMax has passed, or at once if the ledger does not go as far: no view
+// will know it soon.
 func (s *Service) wait(ctx context.Context, r Read, of []projections.Progress) error {
 	if r.Min.IsZero() {
 		return nil
@@ -50,19 +41,41 @@ func (s *Service) wait(ctx context.Context, r Read, of []projections.Progress) e
 	if r.Min.Shard != s.shard(r) {
 		return domain.FieldErrorf("min_position", "the position is not one of this account's")
 	}
-	deadline := time.Now().Add(WaitMax)
+	start := time.Now()
+	checked, stale := false, false
 	for _, view := range of {
-		if _, err := view.WaitFor(ctx, s.cfg.Pool, r.Min, time.Until(deadline)); err != nil {
+		at, err := view.Position(ctx, s.cfg.Pool, r.Min.Shard)
+		if err != nil {
 			return err
 		}
+		if at.Pos >= r.Min.Pos {
+			continue
+		}
+		if !checked {
+			heads, err := s.cfg.Ledger.Heads(ctx)
+			if err != nil {
+				return err
+			}
+			if heads[r.Min.Shard].Pos < r.Min.Pos {
+				s.cfg.Observer.Waited(time.Since(start), true)
+				return nil
+			}
+			checked = true
+		}
+		reached, err := view.WaitFor(ctx, s.cfg.Pool, r.Min, WaitMax-time.Since(start))
+		if err != nil {
+			return err
+		}
+		stale = stale || !reached
 	}
+	s.cfg.Observer.Waited(time.Since(start), stale)
 	return nil
 }
 
 // one is read for a single thing: before it says CodeNotFound it gives the views the time to come to the end of the
 // record, so that a client finds what it has just made.
 func (s *Service) one(
-	ctx context.Context, r Read, of []projections.Progress, do func(tx pgx.Tx, positions []int64) error,
+	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error) {
 	as, err := s.read(ctx, r, of, do)
 	if domain.CodeOf(err) != domain.CodeNotFound {

@@ -10,7 +10,6 @@ import (
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/projections/statement"
 )
 
 // Posting is one line of the double-entry ledger.
@@ -72,10 +71,10 @@ func (s *Service) Statement(ctx context.Context, r Read, q StatementQuery) (Stat
 		}
 	}
 	var page StatementPage
-	as, err := s.read(ctx, r, []projections.Progress{s.views.statement}, func(tx pgx.Tx, _ []int64) (err error) {
+	as, err := s.read(ctx, r, []projections.Progress{s.views.statement}, func(v projections.Snapshot) (err error) {
 		args := []any{r.Account, projections.Text(string(q.Generation)), before, limit + 1}
 		// Query reports its error through the rows.
-		rows, _ := tx.Query(ctx, sqlStatement, args...)
+		rows, _ := v.Query(ctx, sqlStatement, args...)
 		page.Lines, err = pgx.CollectRows(rows, scanLine)
 		return err
 	})
@@ -87,7 +86,7 @@ func (s *Service) Statement(ctx context.Context, r Read, q StatementQuery) (Stat
 }
 
 const sqlStatement = `SELECT shard, pos, event, kind, amount, returned, waived, available_before, available_after,
-	reserved_before, reserved_after, generation, grant_id, cause, at, postings FROM ` + statement.Schema + `.lines
+	reserved_before, reserved_after, generation, grant_id, cause, at, postings FROM lines
 	WHERE account = $1 AND ($2 = '' OR generation = $2) AND pos < $3 ORDER BY pos DESC LIMIT $4`
 
 func scanLine(row pgx.CollectableRow) (Line, error) {

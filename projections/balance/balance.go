@@ -15,16 +15,13 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// Schema is the Postgres schema of the view.
-const Schema = "balance_v1"
-
 //go:embed schema.sql
 var ddl string
 
 // View is the projection.
 type View struct{}
 
-var _ projections.Projection = View{}
+var _ projections.Operated = View{}
 
 // New returns the projection.
 func New() View { return View{} }
@@ -33,10 +30,13 @@ func New() View { return View{} }
 func (View) Name() string { return "balance" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 1 }
+func (View) Version() int { return 2 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }
+
+// OperatorTables implements projections.Operated: what runs out by time is made visible, whoever has it.
+func (View) OperatorTables() []string { return []string{"grants", "reservations"} }
 
 // Handles implements projections.Projection: all events of accounts, so that an unknown one is noticed.
 func (View) Handles(eventType string) bool { return strings.HasPrefix(eventType, "account.") }

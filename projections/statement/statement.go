@@ -14,9 +14,6 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// Schema is the Postgres schema of the view.
-const Schema = "statement_v1"
-
 //go:embed schema.sql
 var ddl string
 
@@ -32,7 +29,7 @@ func New() View { return View{} }
 func (View) Name() string { return "statement" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 1 }
+func (View) Version() int { return 2 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }
