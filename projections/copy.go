@@ -12,9 +12,9 @@ import (
 
 // Copy is one build of a version of a view, in a Postgres schema of its own.
 type Copy struct {
-	Projection string
-	Version    int
-	Build      int // from 1
+	Projection string `json:"-"`
+	Version    int    `json:"version"`
+	Build      int    `json:"build"` // from 1
 }
 
 // Schema returns the Postgres schema that holds the tables, e.g. balance_v2_b1.

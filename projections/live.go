@@ -17,8 +17,8 @@ const (
 	goLiveEvery = 20 * time.Millisecond
 	// headsFresh is how old the heads may be that it has passed.
 	headsFresh = time.Second
-	// keepEvery is how often a process says that it uses a version, and clears away what nobody uses.
-	keepEvery = time.Minute
+	// KeepEvery is how often a process says that it uses a version, and clears away what nobody uses.
+	KeepEvery = time.Minute
 	// RetiredGrace is how long a replaced copy stays.
 	RetiredGrace = time.Minute
 	// UnusedGrace is how long a version stays that no process uses, once a newer one is live.
@@ -74,7 +74,7 @@ func makeLive(ctx context.Context, pool *pgxpool.Pool, c Copy) error {
 
 // keep says from time to time that this version is in use, and drops what is not.
 func (r *Runner) keep(ctx context.Context) {
-	for pause(ctx, keepEvery) {
+	for pause(ctx, KeepEvery) {
 		if err := Keep(ctx, r.cfg.Pool, r.cfg.Projection); err != nil && ctx.Err() == nil {
 			r.cfg.Log.WarnContext(ctx, "a projection cannot say that it is in use",
 				slog.String("projection", r.cfg.Projection.Name()), slog.Any("error", err))

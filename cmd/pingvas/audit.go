@@ -156,7 +156,7 @@ func printReport(out io.Writer, r audit.Report, took time.Duration) {
 func verifyViews(ctx context.Context, p *parts, out io.Writer) (bool, error) {
 	equal := true
 	for _, view := range rowViews() {
-		v := projections.Verifier{Ledger: p.store, Decoder: p.codec, Pool: p.pool, Projection: view}
+		v := projections.Verifier{Ledger: p.store, Decoder: p.codec, Pool: p.views, Projection: view}
 		shards, err := v.Verify(ctx)
 		if err != nil {
 			return false, fmt.Errorf("replay the view %s: %w", view.Name(), err)
