@@ -83,9 +83,12 @@ const sqlAdvance = `UPDATE projections.checkpoints
 // move runs do and moves the checkpoint to a position, in one transaction, or returns ErrFenced.
 func (r *Runner) move(ctx context.Context, s *shard, to int64, do func(pgx.Tx) error) error {
 	from := s.pos.Load()
-	var conn *pgx.Conn
-	err := pgx.BeginFunc(ctx, r.cfg.Pool, func(tx pgx.Tx) error {
-		conn = tx.Conn()
+	conn, err := r.cfg.Pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", &TransientError{Err: err})
+	}
+	defer conn.Release()
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if err := r.advanceTo(ctx, tx, s, to); err != nil {
 			return err
 		}
@@ -95,7 +98,7 @@ func (r *Runner) move(ctx context.Context, s *shard, to int64, do func(pgx.Tx) e
 		return do(tx)
 	})
 	if err != nil {
-		if conn != nil && conn.IsClosed() { // the driver's words for it differ from step to step
+		if conn.Conn().IsClosed() { // the driver's words for it differ from step to step
 			return &TransientError{Err: err}
 		}
 		return err

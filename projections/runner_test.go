@@ -40,6 +40,8 @@ func (c *counter) Name() string          { return "counter" }
 func (c *counter) Version() int          { return 1 }
 func (c *counter) Handles(t string) bool { return !strings.HasPrefix(t, "image.") }
 
+func (c *counter) OperatorTables() []string { return []string{"counts"} }
+
 func (c *counter) Schema() string {
 	return c.ddl + `CREATE TABLE counts (shard integer PRIMARY KEY, n bigint NOT NULL, sum bigint NOT NULL)`
 }

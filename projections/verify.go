@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -12,12 +11,8 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-const (
-	// verifySuffix is that of the schema into which a view is replayed.
-	verifySuffix = "_verify"
-	// unlockTimeout bounds the release of the lock; after it the connection is closed, which releases it too.
-	unlockTimeout = 2 * time.Second
-)
+// verifySuffix is that of the schema into which a view is replayed.
+const verifySuffix = "_verify"
 
 // Verification compares one shard of a view with its replay.
 type Verification struct {
@@ -58,9 +53,12 @@ func (v *Verifier) Verify(ctx context.Context) ([]Verification, error) {
 		return nil, fmt.Errorf("the view %s was never built", p.Name())
 	}
 	copied := targetOf(p, known.Schema()+verifySuffix)
-	unlock, err := v.lock(ctx, copied.schema)
+	unlock, err := tryLock(ctx, v.Pool, copied.schema)
 	if err != nil {
 		return nil, err
+	}
+	if unlock == nil {
+		return nil, ErrVerifying
 	}
 	defer unlock()
 	err = locked(ctx, v.Pool, func(tx pgx.Tx) error {
@@ -79,35 +77,6 @@ func (v *Verifier) Verify(ctx context.Context) ([]Verification, error) {
 		results = append(results, result)
 	}
 	return results, locked(ctx, v.Pool, func(tx pgx.Tx) error { return copied.drop(ctx, tx) })
-}
-
-const (
-	sqlLockVerify   = `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`
-	sqlUnlockVerify = `SELECT pg_advisory_unlock(hashtextextended($1, 0))`
-)
-
-func (v *Verifier) lock(ctx context.Context, name string) (unlock func(), err error) {
-	conn, err := v.Pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	var free bool
-	if err := conn.QueryRow(ctx, sqlLockVerify, name).Scan(&free); err != nil || !free {
-		conn.Release()
-		if err == nil {
-			err = ErrVerifying
-		}
-		return nil, err
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-		defer cancel()
-		if _, err := conn.Exec(ctx, sqlUnlockVerify, name); err != nil {
-			// The lock goes with the connection.
-			_ = conn.Conn().Close(ctx)
-		}
-		conn.Release()
-	}, nil
 }
 
 // replay fills the second copy.
