@@ -160,7 +160,10 @@ func Drop(ctx context.Context, pool *pgxpool.Pool, p Projection) error {
 	return locked(ctx, pool, func(tx pgx.Tx) error { return drop(ctx, tx, p) })
 }
 
-const sqlBuilds = `SELECT build FROM projections.views WHERE projection = $1 AND version = $2`
+const (
+	sqlBuilds      = `SELECT build FROM projections.views WHERE projection = $1 AND version = $2`
+	sqlDropDigests = `DELETE FROM projections.digests WHERE projection = $1 AND version = $2`
+)
 
 func drop(ctx context.Context, tx pgx.Tx, p Projection) error {
 	// Query reports its error through the rows.
@@ -168,6 +171,9 @@ func drop(ctx context.Context, tx pgx.Tx, p Projection) error {
 	builds, err := pgx.CollectRows(rows, pgx.RowTo[int])
 	if err != nil {
 		return fmt.Errorf("list the copies of %s: %w", p.Name(), err)
+	}
+	if _, err := tx.Exec(ctx, sqlDropDigests, p.Name(), p.Version()); err != nil {
+		return fmt.Errorf("take back the published digests: %w", err)
 	}
 	for _, build := range builds {
 		if err := dropCopy(ctx, tx, Copy{Projection: p.Name(), Version: p.Version(), Build: build}); err != nil {

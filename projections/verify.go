@@ -20,10 +20,15 @@ type Verification struct {
 	Position eventstore.Position
 	// Live is the digest of the view's rows, Replayed that of a replay up to the same position.
 	Live, Replayed eventstore.Hash
+	// Published is the newest digest that was published, if any, and ReplayedThen that of a replay up to its position.
+	Published    *Published
+	ReplayedThen eventstore.Hash
 }
 
-// Equal reports whether the view is what the ledger says.
-func (v Verification) Equal() bool { return v.Live == v.Replayed }
+// Equal reports whether the view is, and was when it said so, what the ledger says.
+func (v Verification) Equal() bool {
+	return v.Live == v.Replayed && (v.Published == nil || v.Published.Digest == v.ReplayedThen)
+}
 
 // Verifier replays the ledger into a second copy of a view and compares. The view may be live meanwhile.
 type Verifier struct {
@@ -88,51 +93,65 @@ type replay struct {
 }
 
 func (r replay) shard(ctx context.Context, shard int) (Verification, error) {
-	at, live, err := r.liveDigest(ctx, shard)
+	at, live, err := DigestOf(ctx, r.Pool, r.live, shard)
 	if err != nil {
 		return Verification{}, err
-	}
-	parked, err := r.parked(ctx, shard)
-	if err != nil {
-		return Verification{}, err
-	}
-	for pos := int64(0); pos < at.Pos; {
-		limit := min(PageDefault, at.Pos-pos)
-		batch, err := r.Ledger.ReadShard(ctx, shard, pos, int(limit))
-		if err != nil {
-			return Verification{}, err
-		}
-		if len(batch) == 0 {
-			return Verification{}, fmt.Errorf("the view knows %s, the ledger ends at %d", at, pos)
-		}
-		if err := r.page(ctx, batch, parked); err != nil {
-			return Verification{}, err
-		}
-		pos = batch[len(batch)-1].Pos
-		if r.Progress != nil {
-			r.Progress(eventstore.Position{Shard: shard, Pos: pos}, at.Pos)
-		}
 	}
 	result := Verification{Position: at, Live: live}
-	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
-		result.Replayed, err = digest(ctx, tx, r.target, shard)
-		return err
-	})
+	parked, err := parked(ctx, r.Pool, r.live, shard)
+	if err != nil {
+		return result, err
+	}
+	if result.Published, err = published(ctx, r.Pool, r.live, shard); err != nil {
+		return result, err
+	}
+	from := int64(0)
+	if p := result.Published; p != nil && p.Position.Pos > at.Pos {
+		result.Published = nil // of another build, which knew more
+	} else if p != nil {
+		if result.ReplayedThen, err = r.upTo(ctx, from, p.Position, at.Pos, parked); err != nil {
+			return result, err
+		}
+		from = p.Position.Pos
+	}
+	result.Replayed, err = r.upTo(ctx, from, at, at.Pos, parked)
 	return result, err
 }
 
-// liveDigest returns the checkpoint of the view and the digest of its rows at exactly that position.
-func (r replay) liveDigest(ctx context.Context, shard int) (eventstore.Position, eventstore.Hash, error) {
-	return DigestOf(ctx, r.Pool, r.live, shard)
+// upTo replays from a position to another and returns the digest there.
+func (r replay) upTo(
+	ctx context.Context, from int64, to eventstore.Position, end int64, parked map[int64]bool,
+) (sum eventstore.Hash, err error) {
+	for pos := from; pos < to.Pos; {
+		batch, err := r.Ledger.ReadShard(ctx, to.Shard, pos, int(min(PageDefault, to.Pos-pos)))
+		if err != nil {
+			return sum, err
+		}
+		if len(batch) == 0 {
+			return sum, fmt.Errorf("the view knows %s, the ledger ends at %d", to, pos)
+		}
+		if err := r.page(ctx, batch, parked); err != nil {
+			return sum, err
+		}
+		pos = batch[len(batch)-1].Pos
+		if r.Progress != nil {
+			r.Progress(eventstore.Position{Shard: to.Shard, Pos: pos}, end)
+		}
+	}
+	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
+		sum, err = digest(ctx, tx, r.target, to.Shard)
+		return err
+	})
+	return sum, err
 }
 
 const sqlParked = `SELECT pos FROM projections.dead_letters WHERE projection = $1 AND version = $2 AND build = $3
 	AND shard = $4`
 
 // parked returns the positions that the view has left out.
-func (r replay) parked(ctx context.Context, shard int) (map[int64]bool, error) {
+func parked(ctx context.Context, pool *pgxpool.Pool, c Copy, shard int) (map[int64]bool, error) {
 	// Query reports its error through the rows.
-	rows, _ := r.Pool.Query(ctx, sqlParked, r.live.Projection, r.live.Version, r.live.Build, shard)
+	rows, _ := pool.Query(ctx, sqlParked, c.Projection, c.Version, c.Build, shard)
 	positions, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
 		return nil, fmt.Errorf("read the dead letters: %w", err)

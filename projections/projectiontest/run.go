@@ -35,6 +35,7 @@ func Run(t *testing.T, newView func() projections.Projection) {
 		"two runners do the work of one":                twoRunners,
 		"an unknown event stops a strict view":          unknownStops,
 		"an unknown event is parked by a tolerant view": unknownIsParked,
+		"what was parked is replayed after a repair":    repaired,
 	}
 	for name, law := range laws {
 		t.Run(name, func(t *testing.T) {
@@ -316,4 +317,55 @@ func unknownIsParked(t *testing.T, p projections.Projection) {
 	for _, r := range results {
 		require.True(t, r.Equal(), "a replay leaves out what was parked")
 	}
+}
+
+// mistaken cannot apply some events until it is repaired.
+type mistaken struct {
+	projections.Projection
+	at       map[eventstore.Position]bool
+	repaired atomic.Bool
+}
+
+// Apply implements projections.Projection.
+func (m *mistaken) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) error {
+	for _, e := range batch {
+		if m.at[e.Position()] && !m.repaired.Load() {
+			return errors.New("a mistake in the view")
+		}
+	}
+	return m.Projection.Apply(ctx, tx, batch)
+}
+
+func repaired(t *testing.T, p projections.Projection) {
+	h := NewHistory(t, 8, 4)
+	h.Play(historySteps)
+	whole := config(t, h.Ledger, p)
+	CatchUp(t, whole)
+	want := Digests(t, whole.Pool, p)
+
+	view := &mistaken{Projection: p, at: map[eventstore.Position]bool{}}
+	for shard := range Shards {
+		events, err := h.Ledger.ReadShard(t.Context(), shard, 0, projections.PageMax)
+		require.NoError(t, err)
+		for i := len(events) / 3; i < len(events); i += 7 {
+			if p.Handles(events[i].Type) {
+				view.at[events[i].Position()] = true
+			}
+		}
+	}
+	cfg := config(t, h.Ledger, view)
+	cfg.Strict = false
+	CatchUp(t, cfg)
+	require.NotEqual(t, want, Digests(t, cfg.Pool, p))
+	replay := projections.Replay{Config: cfg}
+	done, err := replay.Run(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, done.Applied)
+	require.GreaterOrEqual(t, done.Left, len(view.at), "nothing was repaired yet")
+	view.repaired.Store(true)
+	done, err = replay.Run(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, done.Left)
+	require.GreaterOrEqual(t, done.Applied, len(view.at))
+	require.Equal(t, want, Digests(t, cfg.Pool, p), "as if nothing had ever been parked")
 }
