@@ -91,9 +91,12 @@ func (t target) quoted() string { return pgx.Identifier{t.schema}.Sanitize() }
 
 // sqlEnter makes the transaction see the tables of a copy, as the role that may write to them. Views are built again
 // from the record if need be, so no commit waits for the disk. A process that stands still in the transaction loses its
-// connection, so that its locks do not keep others from going on.
+// connection, so that its locks do not keep others from going on. Plans are made when tables may still be empty: only
+// lookups by index are right at every size.
 const sqlEnter = `SELECT set_config('role', '` + RoleProjector + `', true), set_config('search_path', $1, true),
-	set_config('synchronous_commit', 'off', true), set_config('idle_in_transaction_session_timeout', $2, true)`
+	set_config('synchronous_commit', 'off', true), set_config('idle_in_transaction_session_timeout', $2, true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+	set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
 
 func (t target) enter(ctx context.Context, tx pgx.Tx, holdMax time.Duration) error {
 	if _, err := tx.Exec(ctx, sqlEnter, t.quoted(), milliseconds(holdMax)); err != nil {

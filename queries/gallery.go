@@ -80,17 +80,23 @@ func (s *Service) Images(ctx context.Context, r Read, q ImagesQuery) (ImagePage,
 	}
 	tag, model := strings.ToLower(projections.Text(q.Tag)), projections.Text(q.Model)
 	filter := []any{"images", r.Account, q.Favourite, tag, model, q.Generation}
-	var before *time.Time
-	var last domain.ImageID
+	before, last := endOfTime, domain.ImageID("")
 	if q.Cursor != "" {
 		if err := s.openCursor(q.Cursor, filter, &before, &last); err != nil {
 			return ImagePage{}, As{}, err
 		}
 	}
 	var page ImagePage
-	as, err := s.read(ctx, r, []projections.Progress{s.views.gallery}, func(v projections.Snapshot) (err error) {
-		page.Images, err = readImages(ctx, v, sqlImages, r.Account, q.Favourite, tag, model,
-			projections.Text(string(q.Generation)), before, last, limit+1)
+	read := s.list
+	if q.Generation != "" { // has few
+		read = s.read
+	}
+	as, err := read(ctx, r, []projections.Progress{s.views.gallery}, func(v projections.Snapshot) (err error) {
+		sql, args := sqlImages, []any{q.Favourite, tag, model, before, last, limit + 1}
+		if q.Generation != "" {
+			sql, args = sqlImagesOf, append(args, projections.Text(string(q.Generation)))
+		}
+		page.Images, err = readImages(ctx, v, sql, r.Account, args...)
 		return err
 	})
 	if len(page.Images) > limit {
@@ -110,10 +116,10 @@ const (
 		WHERE i.account = $1`
 	sqlImagesByID          = sqlImageColumns + ` AND i.image = ANY($2)`
 	sqlImagesOfGenerations = sqlImageColumns + ` AND i.generation = ANY($2) ORDER BY i.n`
-	sqlImages              = sqlImageColumns + ` AND ($2::boolean IS NULL OR i.favourite = $2)
-		AND ($3 = '' OR $3 = ANY(i.folded_tags)) AND ($4 = '' OR i.model = $4) AND ($5 = '' OR i.generation = $5)
-		AND ($6::timestamptz IS NULL OR (i.created_at, i.image) < ($6, $7))
-		ORDER BY i.created_at DESC, i.image DESC LIMIT $8`
+	sqlImagesPage          = sqlImageColumns + ` AND ($2::boolean IS NULL OR i.favourite = $2)
+		AND ($3 = '' OR $3 = ANY(i.folded_tags)) AND ($4 = '' OR i.model = $4) AND (i.created_at, i.image) < ($5, $6)`
+	sqlImages   = sqlImagesPage + ` ORDER BY i.created_at DESC, i.image DESC LIMIT $7`
+	sqlImagesOf = sqlImagesPage + ` AND i.generation = $8 ORDER BY i.created_at DESC, i.image DESC LIMIT $7`
 )
 
 func readImages(ctx context.Context, v projections.Snapshot, sql string, id domain.AccountID, args ...any) ([]Image, error) {

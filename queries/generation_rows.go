@@ -20,7 +20,7 @@ const (
 		FROM jobs j LEFT JOIN settlements s USING (generation)`
 	sqlGeneration  = sqlGenerationColumns + ` WHERE j.account = $1 AND j.generation = $2`
 	sqlGenerations = sqlGenerationColumns + ` WHERE j.account = $1 AND ($2 = '' OR j.status = $2)
-		AND (NOT $3 OR j.ended_at IS NULL) AND ($4::timestamptz IS NULL OR (j.created_at, j.generation) < ($4, $5))
+		AND (NOT $3 OR j.ended_at IS NULL) AND (j.created_at, j.generation) < ($4, $5)
 		ORDER BY j.created_at DESC, j.generation DESC LIMIT $6`
 	sqlPostings = `SELECT generation, shard, pos, event, book, grant_id, amount, at
 		FROM postings WHERE account = $1 AND generation = ANY($2) ORDER BY pos, n`

@@ -100,15 +100,14 @@ func (s *Service) Generations(ctx context.Context, r Read, q GenerationsQuery) (
 		return GenerationPage{}, As{}, err
 	}
 	filter := []any{"generations", r.Account, q.Status, q.Open}
-	var before *time.Time
-	var last domain.GenerationID
+	before, last := endOfTime, domain.GenerationID("")
 	if q.Cursor != "" {
 		if err := s.openCursor(q.Cursor, filter, &before, &last); err != nil {
 			return GenerationPage{}, As{}, err
 		}
 	}
 	var page GenerationPage
-	as, err := s.withImages(ctx, r, s.read, func(v projections.Snapshot) ([]Generation, error) {
+	as, err := s.withImages(ctx, r, s.list, func(v projections.Snapshot) ([]Generation, error) {
 		page = GenerationPage{}
 		status := projections.Text(string(q.Status))
 		g, err := readGenerations(ctx, v, sqlGenerations, r.Account, status, q.Open, before, last, limit+1)
@@ -122,7 +121,7 @@ func (s *Service) Generations(ctx context.Context, r Read, q GenerationsQuery) (
 	return page, as, err
 }
 
-// reader is Service.read or Service.one.
+// reader is Service.list or Service.one.
 type reader func(
 	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error)

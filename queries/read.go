@@ -18,11 +18,25 @@ import (
 func (s *Service) read(
 	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error) {
-	if err := s.wait(ctx, r, of); err != nil {
+	return s.ask(ctx, r, projections.Asking{Of: of}, do)
+}
+
+// list is read for a page of a long list.
+func (s *Service) list(
+	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
+) (As, error) {
+	return s.ask(ctx, r, projections.Asking{Of: of, List: true}, do)
+}
+
+func (s *Service) ask(
+	ctx context.Context, r Read, a projections.Asking, do func(projections.Snapshot) error,
+) (As, error) {
+	if err := s.wait(ctx, r, a.Of); err != nil {
 		return As{}, err
 	}
-	as := As{Position: eventstore.Position{Shard: s.shard(r)}}
-	err := projections.ReadAccount(ctx, s.cfg.Pool, r.Account, as.Position.Shard, of, func(v projections.Snapshot) error {
+	a.Account, a.Shard = r.Account, s.shard(r)
+	as := As{Position: eventstore.Position{Shard: a.Shard}}
+	err := projections.ReadAccount(ctx, s.cfg.Pool, a, func(v projections.Snapshot) error {
 		as.Position.Pos = slices.Min(v.Positions)
 		return do(v)
 	})
@@ -116,6 +130,10 @@ func (p Page) size() (int, error) {
 	}
 	return p.Limit, nil
 }
+
+// endOfTime is where a list that has the newest first begins. A bound in every page lets Postgres begin there in the
+// index instead of passing over what was on the pages before.
+var endOfTime = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // orZero returns the time in UTC, zero for nil.
 func orZero(t *time.Time) time.Time {

@@ -127,8 +127,8 @@ func (b *bench) watch(ctx context.Context, result *trafficResult, slowest *atomi
 	last := make([]int64, b.store.Shards())
 	for shard := 0; ctx.Err() == nil; shard = (shard + 1) % len(last) {
 		start := time.Now()
-		err := projections.ReadAccount(ctx, b.views, ledgerbench.AccountID(0), shard, progress,
-			func(s projections.Snapshot) error {
+		err := projections.ReadAccount(ctx, b.views,
+			projections.Asking{Account: ledgerbench.AccountID(0), Shard: shard, Of: progress}, func(s projections.Snapshot) error {
 				if s.Positions[0] < last[shard] {
 					result.Backs++
 				}
