@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -39,7 +40,7 @@ func (r *Runner) goLive(ctx context.Context) {
 			read = time.Now()
 		}
 		if err == nil && known != nil && r.passed(heads) {
-			err = makeLive(ctx, r.cfg.Pool, known.Copy)
+			err = errors.Join(analyze(ctx, r.cfg.Pool, known.Copy), makeLive(ctx, r.cfg.Pool, known.Copy))
 			r.cfg.Signal.broadcast()
 		}
 		if err != nil && ctx.Err() == nil {
@@ -57,6 +58,27 @@ func (r *Runner) passed(heads []eventstore.Head) bool {
 		}
 	}
 	return true
+}
+
+// analyze tells Postgres how large the tables of a new copy are, since readers come at once.
+func analyze(ctx context.Context, pool *pgxpool.Pool, c Copy) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, asOwner); err != nil {
+			return fmt.Errorf("be the owner of %s: %w", c.Schema(), err)
+		}
+		// Query reports its error through the rows.
+		rows, _ := tx.Query(ctx, sqlTables, c.Schema())
+		tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return fmt.Errorf("list the tables of %s: %w", c.Schema(), err)
+		}
+		for _, table := range tables {
+			if _, err := tx.Exec(ctx, `ANALYZE `+pgx.Identifier{c.Schema(), table}.Sanitize()); err != nil {
+				return fmt.Errorf("analyze %s: %w", table, err)
+			}
+		}
+		return nil
+	})
 }
 
 const sqlMakeLive = `UPDATE projections.views v SET state = 'live', live_at = now()

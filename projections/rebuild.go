@@ -177,6 +177,7 @@ func (o *buildObserver) Lag(string, int, int64) {}
 
 // follow waits until the build has caught up, and swaps.
 func (b *build) follow(ctx context.Context) error {
+	analyzed := false
 	for pause(ctx, rebuildPoll) {
 		if failure := b.stopped.Load(); failure != nil {
 			return failure
@@ -187,6 +188,12 @@ func (b *build) follow(ctx context.Context) error {
 		}
 		if !b.near(heads) {
 			continue
+		}
+		if !analyzed {
+			if err := analyze(ctx, b.Config.Pool, b.copy); err != nil {
+				return err
+			}
+			analyzed = true
 		}
 		if err := b.swap(ctx); !errors.Is(err, errNotYet) {
 			b.near(heads) // for its progress
