@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -101,8 +100,7 @@ func Setup(ctx context.Context, pool *pgxpool.Pool, p Projection, shards int) er
 var undefined = map[string]bool{"3F000": true, "42P01": true}
 
 func migrateFirst(err error) error {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) && undefined[answer.Code] {
+	if isUndefined(err) {
 		return fmt.Errorf("the database is not prepared for read models, migrate it first: %w", err)
 	}
 	return err

@@ -57,87 +57,67 @@ type Grant struct {
 // Balance returns the balance as it was, or will be if nothing else happens, at a time; zero means now. It returns
 // CodeNotFound for an account that was not open then.
 func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, As, error) {
-	var b Balance
-	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(v projections.Snapshot) (err error) {
-		b, err = readBalance(ctx, v, r.Account, at)
-		return err
-	})
-	return b, as, err
-}
-
-// readBalance takes one round trip.
-func readBalance(ctx context.Context, db projections.Database, id domain.AccountID, at time.Time) (Balance, error) {
 	present := at.IsZero()
 	if present {
 		at = time.Now().UTC().Truncate(time.Microsecond)
 	}
 	var b Balance
-	var opened time.Time
-	var grants []Grant
-	var batch pgx.Batch
-	batch.Queue(sqlBalance, id, at, present).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&b.Version, &opened, &b.At, &b.CreditLine)
-	})
-	batch.Queue(sqlGrants, id, at, present).Query(func(rows pgx.Rows) (err error) {
-		grants, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Grant, error) { return scanGrant(row, b.At) })
+	question := projections.Question{SQL: sqlBalance, Args: []any{r.Account, at, present}}
+	as, err := s.once(ctx, r, []projections.Progress{s.views.balance}, question, func(rows pgx.Rows) error {
+		b = Balance{}
+		grants, err := pgx.CollectRows(rows, b.scanGrant)
+		if err == nil && len(grants) == 0 { // an account has at least its credit line
+			err = domain.Errorf(domain.CodeNotFound, "there is no such account, or it was not open then")
+		}
+		b.At = b.At.UTC()
+		b.add(grants)
 		return err
 	})
-	if err := db.SendBatch(ctx, &batch).Close(); err != nil {
-		return Balance{}, found(err, "there is no such account")
-	}
-	if opened.After(b.At) {
-		return Balance{}, domain.Errorf(domain.CodeNotFound, "the account was not open then")
-	}
-	b.At = b.At.UTC()
-	b.add(grants)
-	return b, nil
+	return b, as, err
 }
 
-const (
-	// The present is now, or the time of the account's newest movement if that is later: the clocks of two servers
-	// differ, and whoever has just spent must see it.
-	sqlMoment = `(SELECT CASE WHEN $3 THEN
-		greatest($2::timestamptz, (SELECT max(at) FROM movements WHERE account = $1)) ELSE $2 END)`
-	sqlBalance = `WITH moment AS (SELECT ` + sqlMoment + ` AS at)
-		SELECT a.version, a.opened_at, m.at, coalesce((SELECT l.credit_line FROM credit_lines l
-			WHERE l.account = $1 AND l.at <= m.at ORDER BY l.pos DESC LIMIT 1), 0)
-		FROM accounts a, moment m WHERE a.account = $1`
-)
-
-// sqlGrants takes back what happened to each grant after the time, and adds what open reservations that have run out
-// by then still hold of it. Their expiry may have been put off after that time, but only before it came. Grants come in
-// draw order.
-const sqlGrants = `WITH later AS (
+// sqlBalance returns the grants made by a time, the credit line among them, each with what is so of the account. It
+// takes back what happened to each grant after the time, and adds what open reservations that have run out by then
+// still hold of it. Their expiry may have been put off after that time, but only before it came. Grants come in draw
+// order. The present is now, or the time of the account's newest movement if that is later: the clocks of two servers
+// differ, and whoever has just spent must see it.
+const sqlBalance = `WITH moment AS MATERIALIZED (SELECT CASE WHEN $3 THEN
+			greatest($2::timestamptz, (SELECT max(at) FROM movements WHERE account = $1)) ELSE $2 END AS at
+	), later AS (
 		SELECT grant_id, sum(available) AS available, sum(reserved) AS reserved, sum(consumed) AS consumed,
 			sum(expired) AS expired
-		FROM movements WHERE account = $1 AND at > ` + sqlMoment + ` GROUP BY grant_id
+		FROM movements WHERE account = $1 AND at > (SELECT at FROM moment) GROUP BY grant_id
 	), lapsed AS (
 		SELECT part.grant_id, sum(part.amount) AS amount
 		FROM reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
-		WHERE r.account = $1 AND r.at <= ` + sqlMoment + ` AND r.expires_at <= ` + sqlMoment + `
-			AND (r.ended_at IS NULL OR r.ended_at > ` + sqlMoment + `)
+		WHERE r.account = $1 AND r.at <= (SELECT at FROM moment) AND r.expires_at <= (SELECT at FROM moment)
+			AND (r.ended_at IS NULL OR r.ended_at > (SELECT at FROM moment))
 		GROUP BY part.grant_id
 	)
-	SELECT g.grant_id, g.source, g.priority, g.amount,
+	SELECT a.version, m.at, (SELECT l.credit_line FROM credit_lines l
+			WHERE l.account = $1 AND l.at <= (SELECT at FROM moment) ORDER BY l.pos DESC LIMIT 1),
+		g.grant_id, g.source, g.priority, g.amount,
 		(g.available - coalesce(later.available, 0))::bigint, (g.reserved - coalesce(later.reserved, 0))::bigint,
 		(g.consumed - coalesce(later.consumed, 0))::bigint, (g.expired - coalesce(later.expired, 0))::bigint,
 		g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
 		coalesce(lapsed.amount, 0)::bigint
-	FROM grants g LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
-	WHERE g.account = $1 AND g.at <= ` + sqlMoment + `
+	FROM moment m CROSS JOIN accounts a JOIN grants g ON g.account = $1 AND g.at <= (SELECT at FROM moment)
+		LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
+	WHERE a.account = $1
 	ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
 
-// scanGrant returns a grant as it was at a time.
-func scanGrant(row pgx.CollectableRow, at time.Time) (Grant, error) {
+// scanGrant returns a grant as it was at the time of the balance, which it sets.
+func (b *Balance) scanGrant(row pgx.CollectableRow) (Grant, error) {
 	var g Grant
 	var expires *time.Time
 	var lapsed domain.Credits
-	err := row.Scan(&g.Grant, &g.Source, &g.Priority, &g.Amount, &g.Available, &g.Reserved, &g.Consumed, &g.Expired,
-		&g.RepaidLine, &g.EffectiveAt, &expires, &g.Models, &g.Operations, &g.GrantedAt, &lapsed)
+	err := row.Scan(&b.Version, &b.At, &b.CreditLine, &g.Grant, &g.Source, &g.Priority, &g.Amount, &g.Available,
+		&g.Reserved, &g.Consumed, &g.Expired, &g.RepaidLine, &g.EffectiveAt, &expires, &g.Models, &g.Operations,
+		&g.GrantedAt, &lapsed)
 	g.EffectiveAt, g.ExpiresAt, g.GrantedAt = g.EffectiveAt.UTC(), orZero(expires), g.GrantedAt.UTC()
 	g.Reserved -= lapsed
 	g.Available += lapsed
-	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(at) {
+	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(b.At) {
 		g.Expired += g.Available
 		g.Available = 0
 	}

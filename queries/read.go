@@ -91,7 +91,31 @@ func (s *Service) wait(ctx context.Context, r Read, of []projections.Progress) e
 func (s *Service) one(
 	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error) {
-	as, err := s.read(ctx, r, of, do)
+	return s.insist(ctx, of, func() (As, error) { return s.read(ctx, r, of, do) })
+}
+
+// once is one for a single question, which takes one round trip.
+func (s *Service) once(
+	ctx context.Context, r Read, of []projections.Progress, q projections.Question, scan func(pgx.Rows) error,
+) (As, error) {
+	return s.insist(ctx, of, func() (As, error) {
+		if err := s.wait(ctx, r, of); err != nil {
+			return As{}, err
+		}
+		as := As{Position: eventstore.Position{Shard: s.shard(r)}}
+		a := projections.Asking{Account: r.Account, Shard: as.Position.Shard, Of: of}
+		positions, err := projections.ReadOnce(ctx, s.cfg.Pool, a, q, scan)
+		if len(positions) > 0 {
+			as.Position.Pos = slices.Min(positions)
+		}
+		as.Stale = as.Position.Pos < r.Min.Pos
+		return as, err
+	})
+}
+
+// insist asks again when what was not found may only not be known yet.
+func (s *Service) insist(ctx context.Context, of []projections.Progress, ask func() (As, error)) (As, error) {
+	as, err := ask()
 	if domain.CodeOf(err) != domain.CodeNotFound {
 		return as, err
 	}
@@ -109,7 +133,7 @@ func (s *Service) one(
 			return as, err
 		}
 	}
-	return s.read(ctx, r, of, do)
+	return ask()
 }
 
 // found turns the absence of a row into CodeNotFound.

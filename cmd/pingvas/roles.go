@@ -39,7 +39,7 @@ func (p *parts) newQueries(engine search.Engine, signal *projections.Signal) (*q
 		return nil, err
 	}
 	return queries.New(queries.Config{
-		Pool: p.views, Ledger: p.store, Engine: engine, Signal: signal, CursorKey: key, Observer: p.observer,
+		Pool: p.readers, Ledger: p.store, Engine: engine, Signal: signal, CursorKey: key, Observer: p.observer,
 	})
 }
 
