@@ -322,3 +322,54 @@ func TestAFixedSinkIsNotRebuiltBesideItself(t *testing.T) {
 	_, err := (&projections.Rebuild{Config: b.cfg}).Run(t.Context())
 	require.ErrorIs(t, err, projections.ErrInPlace)
 }
+
+// TestANewVersionIsBuiltBesideTheOld runs programs of two versions at once, as in a rolling restart.
+func TestANewVersionIsBuiltBesideTheOld(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	stopOld := projectiontest.Live(t, b.cfg)
+	projectiontest.WaitAll(t, b.cfg)
+	next := b.cfg
+	view := &counter{more: 1}
+	next.Projection = view
+	down := errors.New("the engine is down")
+	var held error = &projections.TransientError{Err: down}
+	view.fail.Store(&held)
+	stopNew := projectiontest.Live(t, next)
+	require.Eventually(t, b.hasStopped, within, time.Millisecond)
+	_, err := projections.LiveCopy(t.Context(), b.cfg.Pool, view)
+	require.ErrorContains(t, err, "still being built")
+	b.Play(100)
+	projectiontest.WaitAll(t, b.cfg)
+	b.requireCounted(t, b.cfg.Pool)
+	view.fail.Store(nil)
+	projectiontest.WaitAll(t, next)
+	projectiontest.WaitAll(t, b.cfg)
+	stopOld()
+
+	require.NoError(t, projections.Sweep(t.Context(), b.cfg.Pool, view))
+	_, err = projections.LiveCopy(t.Context(), b.cfg.Pool, b.view)
+	require.NoError(t, err, "it was in use a moment ago")
+	b.age(t)
+	require.NoError(t, projections.Keep(t.Context(), b.cfg.Pool, b.view))
+	require.NoError(t, projections.Sweep(t.Context(), b.cfg.Pool, view))
+	_, err = projections.LiveCopy(t.Context(), b.cfg.Pool, b.view)
+	require.NoError(t, err, "a process has said that it uses it")
+	b.age(t)
+	require.NoError(t, projections.Sweep(t.Context(), b.cfg.Pool, view))
+	_, err = projections.LiveCopy(t.Context(), b.cfg.Pool, b.view)
+	require.Error(t, err)
+	_, err = projections.LiveCopy(t.Context(), b.cfg.Pool, view)
+	require.NoError(t, err, "the newest version stays")
+	stopNew()
+}
+
+// age makes all copies look as if nobody had used them for long.
+func (b *bundle) age(t *testing.T) {
+	t.Helper()
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE projections.views SET used_at = now() - $1::interval`,
+			2*projections.UnusedGrace)
+		return err
+	})
+}

@@ -45,8 +45,8 @@ func createRoles(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, roles)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == insufficientPrivilege {
-		return fmt.Errorf("create the roles %s, %s, %s and %s: the login may not; let an administrator run "+
-			"projections/roles.sql as docs/configuration.md says: %w", RoleApp, RoleReader, RoleOperator, RoleProjector, err)
+		return fmt.Errorf("create the roles %s, %s, %s and %s: the login may not; let an administrator do it "+
+			"as docs/configuration.md says: %w", RoleApp, RoleReader, RoleOperator, RoleProjector, err)
 	}
 	if err != nil {
 		return fmt.Errorf("create the roles of the views: %w", err)

@@ -33,11 +33,12 @@ const never = time.Hour
 // counter counts events: applying one twice or not at all shows.
 type counter struct {
 	ddl  string
+	more int                   // above version 1
 	fail atomic.Pointer[error] // what Apply answers
 }
 
 func (c *counter) Name() string          { return "counter" }
-func (c *counter) Version() int          { return 1 }
+func (c *counter) Version() int          { return 1 + c.more }
 func (c *counter) Handles(t string) bool { return !strings.HasPrefix(t, "image.") }
 
 func (c *counter) OperatorTables() []string { return []string{"counts"} }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/projections"
@@ -25,6 +27,7 @@ func mendViews(t *testing.T, on toolSettings) {
 	p, done, err := on.open(t.Context(), quiet())
 	require.NoError(t, err)
 	defer done()
+	recordIsClosed(t, p)
 	lines, err := viewLines(t.Context(), p)
 	require.NoError(t, err)
 	require.Len(t, lines, len(rowViews()), "replaced builds are gone")
@@ -35,4 +38,28 @@ func mendViews(t *testing.T, on toolSettings) {
 	require.NoError(t, printViews(&out, lines))
 	require.Contains(t, out.String(), "gallery")
 	require.NoError(t, (&listViewsCmd{toolSettings: on, JSON: true}).Run(t.Context(), quiet()))
+}
+
+// recordIsClosed checks that no role of the read models can touch the record or the keys.
+func recordIsClosed(t *testing.T, p *parts) {
+	t.Helper()
+	for _, role := range []string{
+		projections.RoleApp, projections.RoleReader, projections.RoleOperator, projections.RoleProjector,
+	} {
+		for _, sql := range []string{
+			`SELECT FROM ledger.events`, `INSERT INTO ledger.events DEFAULT VALUES`, `UPDATE ledger.shards SET pos = 0`,
+			`DELETE FROM ledger.outcomes`, `SELECT FROM vault.data_keys`, `SELECT FROM vault.api_keys`,
+		} {
+			err := pgx.BeginFunc(t.Context(), p.views, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(t.Context(), `SELECT set_config('role', $1, true)`, role); err != nil {
+					return err
+				}
+				_, err := tx.Exec(t.Context(), sql)
+				return err
+			})
+			var refused *pgconn.PgError
+			require.ErrorAs(t, err, &refused, "%s: %s", role, sql)
+			require.Equal(t, "42501", refused.Code, "%s: %s: %v", role, sql, err)
+		}
+	}
 }
