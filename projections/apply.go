@@ -24,7 +24,7 @@ func (r *Runner) apply(ctx context.Context, s *shard, batch []eventstore.Envelop
 	}
 	if len(batch) > 1 {
 		for i := range batch {
-			if !follows(batch[i:i+1], s.pos.Load()) {
+			if batch[i].Pos != s.pos.Load()+1 {
 				return nil // fenced: the next page begins where the other runner is
 			}
 			if err := r.apply(ctx, s, batch[i:i+1]); err != nil {
@@ -180,6 +180,7 @@ func (r *Runner) reload(ctx context.Context, s *shard) error {
 	}
 	s.copy = c
 	s.pos.Store(pos)
+	s.behind.Store(true)
 	return nil
 }
 

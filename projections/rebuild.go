@@ -272,7 +272,7 @@ func (b *build) reach(ctx context.Context, positions []int64) error {
 	for !b.runner.passed(heads) {
 		moved := b.runner.cfg.Signal.next()
 		for _, s := range b.runner.shards {
-			s.notify()
+			s.look()
 		}
 		select {
 		case <-ctx.Done():
