@@ -104,8 +104,8 @@ func New(cfg Config) (*Runner, error) {
 }
 
 // Run keeps the view up to date until ctx ends, then returns nil. It writes to the live copy of the view's version, or,
-// before there is any, builds the first one and makes it live when it has caught up. It returns an error if the view cannot be set up:
-// no database, or a schema that was changed without a new version.
+// before there is any, builds the first one and makes it live when it has caught up. It returns an error if the view
+// cannot be set up: no database, or a schema that was changed without a new version.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
 		if ctx.Err() != nil {

@@ -122,7 +122,9 @@ const (
 	sqlImagesOf = sqlImagesPage + ` AND i.generation = $8 ORDER BY i.created_at DESC, i.image DESC LIMIT $7`
 )
 
-func readImages(ctx context.Context, v projections.Snapshot, sql string, id domain.AccountID, args ...any) ([]Image, error) {
+func readImages(
+	ctx context.Context, v projections.Snapshot, sql string, id domain.AccountID, args ...any,
+) ([]Image, error) {
 	// Query reports its error through the rows.
 	rows, _ := v.Query(ctx, sql, append([]any{id}, args...)...)
 	images, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Image])

@@ -92,7 +92,8 @@ func addPostings(
 }
 
 func addQueuePlaces(
-	ctx context.Context, v projections.Snapshot, at map[domain.GenerationID]*Generation, id domain.AccountID, queued []string,
+	ctx context.Context, v projections.Snapshot, at map[domain.GenerationID]*Generation, id domain.AccountID,
+	queued []string,
 ) error {
 	if len(queued) == 0 {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// read waits until the views know r.Min, then runs do on one snapshot of them, in which there is nothing but the rows of
-// the account.
+// read waits until the views know r.Min, then runs do on one snapshot of them, in which there is nothing but the rows
+// of the account.
 func (s *Service) read(
 	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error) {

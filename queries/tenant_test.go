@@ -28,7 +28,8 @@ func (f *fixture) tables(t *testing.T) (tables []string) {
 	for _, view := range f.views() {
 		schema := projectiontest.Schema(t, f.pool, view)
 		projectiontest.AsOwner(t, f.pool, func(tx pgx.Tx) error {
-			rows, _ := tx.Query(t.Context(), `SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname = $1`, schema)
+			rows, _ := tx.Query(t.Context(), `SELECT schemaname || '.' || tablename FROM pg_tables
+				WHERE schemaname = $1`, schema)
 			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			tables = append(tables, found...)
 			return err

@@ -127,14 +127,14 @@ func (b *bench) watch(ctx context.Context, result *trafficResult, slowest *atomi
 	last := make([]int64, b.store.Shards())
 	for shard := 0; ctx.Err() == nil; shard = (shard + 1) % len(last) {
 		start := time.Now()
-		err := projections.ReadAccount(ctx, b.views,
-			projections.Asking{Account: ledgerbench.AccountID(0), Shard: shard, Of: progress}, func(s projections.Snapshot) error {
-				if s.Positions[0] < last[shard] {
-					result.Backs++
-				}
-				last[shard] = s.Positions[0]
-				return nil
-			})
+		asking := projections.Asking{Account: ledgerbench.AccountID(0), Shard: shard, Of: progress}
+		err := projections.ReadAccount(ctx, b.views, asking, func(s projections.Snapshot) error {
+			if s.Positions[0] < last[shard] {
+				result.Backs++
+			}
+			last[shard] = s.Positions[0]
+			return nil
+		})
 		if err != nil && ctx.Err() == nil {
 			result.Backs++ // an answer that was none
 		}

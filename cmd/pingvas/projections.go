@@ -131,7 +131,7 @@ func namedView(name string) (projections.Projection, bool, error) {
 }
 
 // errInIndex is the answer for a view whose index only the process of the API has open.
-var errInIndex = errors.New("the search index belongs to the process of the API: use `pingvas rebuild search --in-place`")
+var errInIndex = errors.New("the index belongs to the process of the API: use `pingvas rebuild search --in-place`")
 
 // viewTool opens the ledger and configures a runner of one view, without a feed.
 func (c toolSettings) viewTool(ctx context.Context, log *slog.Logger, name string) (projections.Config, func(), error) {

@@ -48,8 +48,8 @@ const (
 func (f *fold) write(ctx context.Context, tx pgx.Tx) error {
 	f.writeReservations()
 	m := &f.movements
-	f.writes.AddRows(len(m.pos), sqlMovements, f.shard, m.account, m.pos, m.grant, m.at, m.available, m.reserved, m.consumed,
-		m.expired)
+	f.writes.AddRows(len(m.pos), sqlMovements, f.shard, m.account, m.pos, m.grant, m.at, m.available, m.reserved,
+		m.consumed, m.expired)
 	var accounts, grants []string
 	var available, reserved, consumed, expired []int64
 	for key, d := range f.grants {

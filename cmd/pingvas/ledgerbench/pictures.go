@@ -96,7 +96,8 @@ func (a *Author) job(ctx context.Context, u *eventstore.Unit) error {
 	spec := generation.Spec{
 		Terms: pricing.Terms{Operation: "text_to_image", Model: "sdxl-1.0", Width: imageSide, Height: imageSide, Steps: 30,
 			Count: ImagesPerJob},
-		Prompt: fmt.Sprintf("a lighthouse on a cliff above the ocean at sunset, number %d", n), Seed: uint32(n), Tags: tagsOf(n),
+		Prompt: fmt.Sprintf("a lighthouse on a cliff above the ocean at sunset, number %d", n), Seed: uint32(n),
+		Tags: tagsOf(n),
 	}
 	done := generation.Completed{
 		Generation: id, Account: a.id, Attempt: 1, Engine: "bench", EngineVersion: "1", GPUMillis: 9000, At: at,
@@ -112,7 +113,8 @@ func (a *Author) job(ctx context.Context, u *eventstore.Unit) error {
 	stream := eventstore.GenerationStream(id)
 	if err := a.fact(ctx, u, stream, 1, generation.Requested{
 		Generation: id, Account: a.id, Spec: spec, Pool: pricing.PoolGPU, Tier: domain.TierPro, Reservation: hold,
-		Reserved: reserveAmount, PriceBook: "bench", Policy: "bench", EstimateMillis: 9000, Deadline: at.Add(time.Hour), At: at,
+		Reserved: reserveAmount, PriceBook: "bench", Policy: "bench", EstimateMillis: 9000,
+		Deadline: at.Add(time.Hour), At: at,
 	}); err != nil {
 		return err
 	}
