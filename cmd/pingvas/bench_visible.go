@@ -44,6 +44,10 @@ func (c *benchViewsCmd) live(ctx context.Context, b *bench, results *benchViewsR
 	if err != nil {
 		return err
 	}
+	// What the rebuilds have left to write to the disk is not what is measured.
+	if _, err := b.pool.Exec(ctx, `CHECKPOINT`); err != nil {
+		return fmt.Errorf("write a checkpoint: %w", err)
+	}
 	if c.Rate > 0 {
 		if results.Visible, err = c.visible(ctx, b, visible); err != nil {
 			return err
