@@ -33,11 +33,14 @@ type cli struct {
 	Work     workCmd     `cmd:"" help:"Do jobs."`
 	Migrate  migrateCmd  `cmd:"" help:"Create or update the ledger's database, the topics and the bucket."`
 	Audit    auditCmd    `cmd:"" help:"Check the ledger."`
-	Bench    benchCmd    `cmd:"" help:"Measure this machine."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	Republish   republishCmd   `cmd:"" help:"Publish a part of the ledger to Kafka again, beside the outbox. Readers drop what they have seen."`
 	DeadLetters deadLettersCmd `cmd:"" name:"deadletters" help:"List and replay messages that no handler could handle."`
+	Projections projectionsCmd `cmd:"" help:"Show the read models and mend them."`
+	Rebuild     rebuildCmd     `cmd:"" help:"Build a read model anew beside the one that is read, and swap them."`
+
+	Bench   benchCmd   `cmd:"" help:"Measure this machine."`
+	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 // heapBallast is memory that is never touched, so that it costs none. The garbage collector takes it for live, and so
