@@ -35,6 +35,8 @@ var allowed = map[string][]string{
 	"commands": {"domain", "domain/*", "eventstore"},
 
 	"projections":                   {"domain", "eventstore"},
+	"projections/search":            {"domain", "domain/*", "eventstore", "projections", "projections/search/words"},
+	"projections/search/words":      {},
 	"projections/search/searchtest": {"domain", "projections/search"},
 	"projections/projectiontest":    {"domain", "domain/*", "eventstore", "projections", "internal/pgtest"},
 	"projections/*":                 {"domain", "domain/*", "eventstore", "projections"},
@@ -59,7 +61,7 @@ var allowed = map[string][]string{
 	"adapters/s3":       {},
 	"adapters/s3dev":    {},
 	"adapters/sketch":   {"workers/generate"},
-	"adapters/bleve":    {"domain", "projections/search"},
+	"adapters/bleve":    {"domain", "projections/search", "projections/search/words"},
 
 	"cmd/pingvas/ledgerbench": {"domain", "domain/*", "eventstore", "commands"},
 	"cmd/pingvas": {

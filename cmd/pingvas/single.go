@@ -54,7 +54,7 @@ func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
 		return nil, err
 	}
 	signal, hub := &projections.Signal{}, api.NewHub()
-	engine, searchView, err := p.openSearch(ctx, c.SearchDir, signal)
+	engine, searchRoles, err := p.openBleve(ctx, c.SearchDir, signal)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Addr, err)
 	}
-	rest := append(p.feedHub(hub), role{"feed", p.feed.Run}, searchView)
+	rest := append(append(p.feedHub(hub), role{"feed", p.feed.Run}), searchRoles...)
 	return [][]role{{apiRole(server, listener)}, rest}, nil
 }
 

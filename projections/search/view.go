@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	_ "embed" // for schema.sql
+	"errors"
 	"fmt"
 	"strings"
 
@@ -62,10 +63,19 @@ func (v View) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) e
 	if len(removed) == 0 {
 		return nil
 	}
-	if err := v.engine.Delete(ctx, removed); err != nil {
-		return &projections.TransientError{Err: fmt.Errorf("delete from the search index: %w", err)}
+	return failure("delete from the search index", v.engine.Delete(ctx, removed))
+}
+
+// failure tells what another try may mend from what is the event's fault.
+func failure(what string, err error) error {
+	var rejected *RejectedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &rejected):
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	return nil
+	return &projections.TransientError{Err: fmt.Errorf("%s: %w", what, err)}
 }
 
 const sqlDocuments = `SELECT image, account, prompt, negative, tags, model, width, height, seed, created_at, favourite,
@@ -81,10 +91,7 @@ func (v View) index(ctx context.Context, tx pgx.Tx, changed []string) error {
 	if err != nil {
 		return fmt.Errorf("read the documents: %w", err)
 	}
-	if err := v.engine.Index(ctx, docs); err != nil {
-		return &projections.TransientError{Err: fmt.Errorf("write to the search index: %w", err)}
-	}
-	return nil
+	return failure("write to the search index", v.engine.Index(ctx, docs))
 }
 
 const (
@@ -131,7 +138,7 @@ func apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) ([]string,
 			changed = append(changed, string(event.Image))
 		case image.Deleted:
 			w.AddOne(sqlDelete, event.Image)
-			removed = append(removed, Removal{Image: event.Image, Version: e.Pos})
+			removed = append(removed, Removal{Image: event.Image, Account: event.Account, Version: e.Pos})
 		default:
 			return nil, nil, fmt.Errorf("the view does not know %T", event)
 		}

@@ -14,12 +14,13 @@ import (
 )
 
 // Memory is an engine for tests of what uses engines: it knows owners, tags and texts that contain the words as
-// they are, and leaves other filters out. It does not pass Run.
+// they are, and leaves other filters and facets out. It answers nothing while an index is built. It does not pass Run.
 type Memory struct {
 	mu       sync.Mutex
 	epoch    int
-	docs     map[domain.ImageID]search.Document
+	docs     map[domain.ImageID]search.Document // what is written to
 	versions map[domain.ImageID]int64
+	swapped  int // epoch of what answers; 0 for none
 	down     error
 }
 
@@ -29,7 +30,7 @@ var _ search.Engine = (*Memory)(nil)
 func (m *Memory) ID(context.Context) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return "memory-" + strconv.Itoa(m.epoch), m.down
+	return m.id(), m.down
 }
 
 // Clear implements search.Engine.
@@ -39,6 +40,25 @@ func (m *Memory) Clear(context.Context) error {
 	m.epoch++
 	m.docs, m.versions = map[domain.ImageID]search.Document{}, map[domain.ImageID]int64{}
 	return m.down
+}
+
+// Swap implements search.Engine.
+func (m *Memory) Swap(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down == nil && id == m.id() {
+		m.swapped = m.epoch
+	}
+	return m.down
+}
+
+func (m *Memory) id() string { return "memory-" + strconv.Itoa(m.epoch) }
+
+// Swapped reports whether what is written to is what answers.
+func (m *Memory) Swapped() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.swapped == m.epoch && m.epoch > 0
 }
 
 // Lose empties the index behind the view's back.
@@ -85,6 +105,9 @@ func (m *Memory) Delete(_ context.Context, removals []search.Removal) error {
 func (m *Memory) Search(_ context.Context, q search.Query) (search.Result, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.swapped != m.epoch || m.epoch == 0 {
+		return search.Result{}, search.Unbuilt()
+	}
 	var hits []search.Document
 	for _, d := range m.docs {
 		missing := slices.ContainsFunc(q.Tags, func(tag string) bool { return !slices.Contains(d.Tags, tag) })
