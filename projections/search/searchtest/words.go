@@ -61,7 +61,10 @@ func testMorphemes(t *testing.T, e search.Engine, promise Promise) {
 	for words, want := range map[string]struct{ pairs, morphemes []int }{
 		"눈":   {pairs: []int{0, 3, 9}, morphemes: []int{0, 3, 9, 10}}, // in pairs: a word that begins with it
 		"내렸다": {pairs: []int{}, morphemes: []int{9}},
-		"덮었다": {pairs: []int{}, morphemes: []int{0}},
+		"잤다":  {pairs: []int{}, morphemes: []int{1}},
+		"창":   {pairs: []int{1}, morphemes: []int{1}},
+		"길":   {pairs: []int{2}, morphemes: []int{2}},
+		"물":   {pairs: []int{}, morphemes: []int{3}},
 	} {
 		if promise.Morphemes {
 			require.Subset(t, find(t, e, search.Query{Words: words}), images(want.pairs...), words)
