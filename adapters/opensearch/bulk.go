@@ -92,7 +92,7 @@ func fields(d search.Document, nori bool) object {
 	place := search.PlaceOf(d)
 	all := object{
 		fieldAccount: d.Account, fieldImage: d.Image, fieldTerms: terms, fieldSingles: singles,
-		fieldNegative: negative, fieldNegativeSingles: negativeSingles, fieldTags: tags, fieldModel: d.Model,
+		fieldNegative: negative, fieldNegativeSingles: negativeSingles, fieldTags: tags, fieldModel: clipped(d.Model),
 		fieldWidth: d.Width, fieldHeight: d.Height, fieldSeed: d.Seed, fieldFavourite: d.Favourite,
 		fieldCreated: place.Micros, fieldBrevity: place.Brevity,
 	}
@@ -205,12 +205,13 @@ type bulkAnswer struct {
 }
 
 // refused returns the writes to try again. A conflict of versions is as good as a success: what is there is as new.
-// Its error is a *search.RejectedError for a document that no other try would mend.
+// Once nothing else is left, its error holds a *search.RejectedError for each document that no other try would mend.
 func (a bulkAnswer) refused(writes []write) (again []write, err error) {
 	if len(a.Items) != len(writes) {
 		return nil, fmt.Errorf("%w: it tells of %d writes instead of %d", errNotUnderstood, len(a.Items), len(writes))
 	}
 	var rejected error
+	var poison []write
 	for i, item := range a.Items {
 		result := item.Index
 		switch status := result.Status; {
@@ -220,20 +221,20 @@ func (a bulkAnswer) refused(writes []write) (again []write, err error) {
 		case status == http.StatusConflict && result.Error.Type == "version_conflict_engine_exception":
 		case busy(status):
 			again = append(again, writes[i])
-		case status == http.StatusBadRequest && !lost(result.Error.Type):
+		case status == http.StatusBadRequest && !misplaced(result.Error.Type):
 			reason := fmt.Sprintf("%s: %.300s", result.Error.Type, result.Error.Reason)
 			rejected = errors.Join(rejected, &search.RejectedError{Image: writes[i].image, Reason: reason})
+			poison = append(poison, writes[i])
 		default:
 			return nil, &statusError{Status: status, Type: result.Error.Type, Reason: result.Error.Reason}
 		}
 	}
 	if len(again) > 0 {
-		return again, nil // what is refused for good is so again, once the rest is written
+		return append(again, poison...), nil // so that the last answer tells of it
 	}
 	return nil, rejected
 }
 
-// lost tells that the index is at fault and not the document.
-func lost(kind string) bool {
-	return kind == "index_not_found_exception" || kind == "illegal_argument_exception"
-}
+// misplaced tells that the alias is at fault and not the document: on no index or on several. A word that is too long is
+// of this type, too, but none is sent.
+func misplaced(kind string) bool { return kind == "illegal_argument_exception" }

@@ -72,7 +72,7 @@ func question(q search.Query) object {
 		}
 		ask["aggs"] = object{
 			fieldTags: values(fieldTags), fieldModel: values(fieldModel),
-			fieldFavourite: object{"filter": object{"term": object{fieldFavourite: true}}},
+			fieldFavourite: object{"filter": term(fieldFavourite, true)},
 		}
 	}
 	return ask
