@@ -66,8 +66,11 @@ var allowed = map[string][]string{
 	"adapters/opensearch/opensearchtest": {},
 
 	"cmd/pingvas/ledgerbench": {"domain", "domain/*", "eventstore", "commands"},
+	"cmd/pingvas/searchbench": {
+		"domain", "domain/generation", "domain/pricing", "eventstore", "projections/search",
+	},
 	"cmd/pingvas": {
-		"cmd/pingvas/ledgerbench",
+		"cmd/pingvas/ledgerbench", "cmd/pingvas/searchbench",
 		"domain", "domain/*", "eventstore", "eventstore/*", "commands", "projections", "projections/*", "workers",
 		"workers/*", "queries", "api", "web", "adapters/*",
 	},

@@ -86,6 +86,13 @@ func (s *Server) Indices() []string {
 	return s.names()
 }
 
+// Answers reports whether an alias is on exactly one index.
+func (s *Server) Answers(alias string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.withAlias(alias)) == 1
+}
+
 // Requests returns what was asked so far, as method and kind, and forgets it.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
