@@ -130,6 +130,7 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
+	$(BIN)/pingvas bench search --images $(EVENTS) --log-level warn
 
 .PHONY: clean
 clean: ## remove what was built; data stay

@@ -36,6 +36,7 @@ type Engine struct {
 	mu       sync.RWMutex // written while indexes are exchanged
 	serving  *generation  // nil as long as none answers
 	building *generation  // nil if what answers is what is written to
+	beside   *generation  // of Beside; nil for none
 }
 
 var _ search.Engine = (*Engine)(nil)
@@ -116,7 +117,7 @@ func (e *Engine) target() *generation {
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return errors.Join(e.serving.close(), e.building.close())
+	return errors.Join(e.serving.close(), e.building.close(), e.beside.discard(e.cfg.Dir))
 }
 
 // ID implements search.Engine.
@@ -152,4 +153,16 @@ func (e *Engine) Swap(_ context.Context, id string) error {
 	old := e.serving
 	e.serving, e.building = e.building, nil
 	return old.discard(e.cfg.Dir)
+}
+
+// Discard implements search.Engine.
+func (e *Engine) Discard(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.serving == nil {
+		return nil // something must be written to
+	}
+	given := e.building
+	e.building = nil
+	return given.discard(e.cfg.Dir)
 }

@@ -27,23 +27,33 @@ type entry struct {
 
 // Index implements search.Engine.
 func (e *Engine) Index(ctx context.Context, docs []search.Document) error {
+	return e.put(ctx, e.documents(docs))
+}
+
+// Delete implements search.Engine.
+func (e *Engine) Delete(ctx context.Context, removals []search.Removal) error {
+	return e.put(ctx, e.removals(removals))
+}
+
+// documents sorts documents into partitions.
+func (e *Engine) documents(docs []search.Document) [][]entry {
 	parts := make([][]entry, e.cfg.Partitions)
 	for _, d := range docs {
 		part := e.cfg.Partition(d.Account)
 		parts[part] = append(parts[part], entry{id: d.Image, version: d.Version, fields: fields(d)})
 	}
-	return e.put(ctx, parts)
+	return parts
 }
 
-// Delete implements search.Engine. What is left of a document is its version.
-func (e *Engine) Delete(ctx context.Context, removals []search.Removal) error {
+// removals sorts removals into partitions. What is left of a document is its version.
+func (e *Engine) removals(removals []search.Removal) [][]entry {
 	parts := make([][]entry, e.cfg.Partitions)
 	for _, r := range removals {
 		part := e.cfg.Partition(r.Account)
 		rest := entry{id: r.Image, version: r.Version, fields: map[string]any{fieldVersion: r.Version}}
 		parts[part] = append(parts[part], rest)
 	}
-	return e.put(ctx, parts)
+	return parts
 }
 
 func fields(d search.Document) map[string]any {
@@ -69,12 +79,16 @@ func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 func (e *Engine) put(ctx context.Context, parts [][]entry) error {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
+	return e.target().put(ctx, parts)
+}
+
+func (g *generation) put(ctx context.Context, parts [][]entry) error {
 	for i, entries := range parts {
 		for some := range slices.Chunk(entries, batchMax) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := e.target().parts[i].put(some); err != nil {
+			if err := g.parts[i].put(some); err != nil {
 				return err
 			}
 		}

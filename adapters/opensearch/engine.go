@@ -22,8 +22,15 @@ type Engine struct {
 	cfg       Config
 	client    esapi.Transport
 	transport *http.Transport
-	refreshes refreshes
+	refreshes *refreshes
+	end       string // of the alias that is written to
 }
+
+// The ends of the aliases that are written to.
+const (
+	writeEnd  = "-write"
+	besideEnd = "-beside"
+)
 
 var _ search.Engine = (*Engine)(nil)
 
@@ -37,7 +44,7 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, transport: transport}
+	e := &Engine{cfg: cfg, transport: transport, refreshes: &refreshes{}, end: writeEnd}
 	urls, err := cfg.urls()
 	if err != nil {
 		return nil, err
@@ -61,7 +68,7 @@ const userAgent = "pingvas"
 
 // The aliases. The name of an index never equals one, since it goes on with an m.
 func (e *Engine) readAlias() string  { return e.cfg.Prefix }
-func (e *Engine) writeAlias() string { return e.cfg.Prefix + "-write" }
+func (e *Engine) writeAlias() string { return e.cfg.Prefix + e.end }
 
 // pattern matches the indexes of every mapping, and no alias.
 func (e *Engine) pattern() string { return e.cfg.Prefix + "-m*" }
@@ -157,23 +164,58 @@ func (e *Engine) Swap(ctx context.Context, id string) error {
 		if err := e.refresh(ctx, fresh); err != nil {
 			return err
 		}
-		actions := []any{aliasAction("add", fresh, e.readAlias())}
-		if old != "" {
-			actions = append(actions, aliasAction("remove", old, e.readAlias()))
-		}
+	}
+	if actions := e.moves(found, fresh); len(actions) > 0 {
 		if err := e.alias(ctx, actions); err != nil {
 			return err
 		}
 		e.cfg.Log.InfoContext(ctx, "another search index answers", slog.String("index", fresh), slog.String("old", old))
 	}
-	for name := range found { // the old one, and what broken builds have left
-		if name != fresh {
+	besides := found.with(e.cfg.Prefix + besideEnd)
+	for name := range found { // the old one, and what broken builds have left, but not what is built beside
+		if name != fresh && (name != besides || e.end == besideEnd) {
 			if err := e.remove(ctx, name); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// moves are the changes of aliases that let an index be read and written.
+func (e *Engine) moves(found indexes, fresh string) []any {
+	var actions []any
+	for _, alias := range []string{e.readAlias(), e.cfg.Prefix + writeEnd} {
+		old := found.with(alias)
+		if old == fresh {
+			continue
+		}
+		actions = append(actions, aliasAction("add", fresh, alias))
+		if old != "" {
+			actions = append(actions, aliasAction("remove", old, alias))
+		}
+	}
+	return actions
+}
+
+// Beside implements search.Engine: the same engine, which writes to an alias of its own.
+func (e *Engine) Beside(ctx context.Context) (search.Engine, error) {
+	beside := *e
+	beside.end = besideEnd
+	return &beside, beside.Clear(ctx)
+}
+
+// Discard implements search.Engine.
+func (e *Engine) Discard(ctx context.Context) error {
+	found, err := e.indexes(ctx)
+	if err != nil {
+		return err
+	}
+	name := found.with(e.writeAlias())
+	if name == "" || name == found.with(e.readAlias()) || name == found.with(e.cfg.Prefix+writeEnd) && e.end == besideEnd {
+		return nil
+	}
+	return e.remove(ctx, name)
 }
 
 func aliasAction(do, index, alias string) any {

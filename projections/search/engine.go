@@ -99,8 +99,9 @@ type Count struct {
 
 // Engine finds images. Implementations pass searchtest.Run. Methods are safe for concurrent use.
 //
-// An engine has an index that answers and at most one that is built beside it. Clear begins to build an empty one;
-// Index and Delete write to what is built, if there is one; Swap lets it answer in place of the other.
+// An engine has an index that answers and may have one that takes its place as soon as it is filled: Clear begins an
+// empty one, which Index and Delete write to from then on, and Swap lets it answer. The one that answers stands still
+// meanwhile. Beside is for the other kind of rebuild, in which it goes on.
 type Engine interface {
 	// ID identifies the contents of the index that is written to. It changes when they are lost or cleared.
 	ID(ctx context.Context) (string, error)
@@ -115,6 +116,12 @@ type Engine interface {
 	Index(ctx context.Context, docs []Document) error
 	// Delete takes documents out. A later Index of an older version does not bring them back.
 	Delete(ctx context.Context, removals []Removal) error
+	// Beside begins an empty index beside that of the engine, in place of what an earlier call has left, and returns an
+	// engine whose writes go there, while those of this one go where they went. Its Swap lets it take the place of this
+	// one's index, for readers and writers.
+	Beside(ctx context.Context) (Engine, error)
+	// Discard removes what was begun and does not answer.
+	Discard(ctx context.Context) error
 	// Search returns one page of what the account owns and nothing else. It returns CodeInvalid at "cursor" for an
 	// After that was not given, and CodeUnavailable as long as no index answers.
 	Search(ctx context.Context, q Query) (Result, error)

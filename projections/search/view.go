@@ -20,7 +20,7 @@ type View struct {
 	engine Engine // nil in a view of rows only
 }
 
-var _ projections.Sink = View{}
+var _ projections.Swappable = View{}
 
 // New returns the projection into an engine.
 func New(engine Engine) View { return View{engine: engine} }
@@ -42,6 +42,24 @@ func (v View) SinkID(ctx context.Context) (string, error) { return v.engine.ID(c
 
 // Clear implements projections.Sink.
 func (v View) Clear(ctx context.Context) error { return v.engine.Clear(ctx) }
+
+// Beside implements projections.Swappable.
+func (v View) Beside(ctx context.Context, _ int) (projections.Swappable, error) {
+	engine, err := v.engine.Beside(ctx)
+	return View{engine: engine}, err
+}
+
+// Swap implements projections.Swappable.
+func (v View) Swap(ctx context.Context) error {
+	id, err := v.engine.ID(ctx)
+	if err != nil {
+		return err
+	}
+	return v.engine.Swap(ctx, id)
+}
+
+// Discard implements projections.Swappable.
+func (v View) Discard(ctx context.Context) error { return v.engine.Discard(ctx) }
 
 // Handles implements projections.Projection.
 func (View) Handles(eventType string) bool {

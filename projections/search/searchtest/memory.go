@@ -22,7 +22,12 @@ type Memory struct {
 	versions map[domain.ImageID]int64
 	swapped  int // epoch of what answers; 0 for none
 	down     error
+	besides  int     // how many were begun
+	of       *Memory // that this one was begun beside; nil for none
 }
+
+// besideEpochs is how far apart the epochs are of those that are built beside each other.
+const besideEpochs = 1000
 
 var _ search.Engine = (*Memory)(nil)
 
@@ -46,13 +51,37 @@ func (m *Memory) Clear(context.Context) error {
 func (m *Memory) Swap(_ context.Context, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.down == nil && id == m.id() {
-		m.swapped = m.epoch
+	if m.down != nil || id != m.id() {
+		return m.down
 	}
-	return m.down
+	m.swapped = m.epoch
+	if m.of != nil {
+		m.of.take(m)
+	}
+	return nil
+}
+
+// take puts the contents of another in place of its own. The other must not be written to any more.
+func (m *Memory) take(from *Memory) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch, m.swapped = from.epoch, from.epoch
+	m.docs, m.versions = maps.Clone(from.docs), maps.Clone(from.versions)
 }
 
 func (m *Memory) id() string { return "memory-" + strconv.Itoa(m.epoch) }
+
+// Beside implements search.Engine.
+func (m *Memory) Beside(ctx context.Context) (search.Engine, error) {
+	m.mu.Lock()
+	m.besides++
+	beside := &Memory{epoch: m.epoch + m.besides*besideEpochs, of: m}
+	m.mu.Unlock()
+	return beside, beside.Clear(ctx)
+}
+
+// Discard implements search.Engine.
+func (m *Memory) Discard(context.Context) error { return nil }
 
 // Swapped reports whether what is written to is what answers.
 func (m *Memory) Swapped() bool {

@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) search.Engine, promise Promise) {
 		"writers":           testWriters,
 		"builds":            testBuilds,
 		"swaps":             testSwaps,
+		"beside":            testBeside,
 		"bad requests":      testBadRequests,
 	}
 	for name, law := range laws {

@@ -116,6 +116,43 @@ func testBuilds(t *testing.T, e search.Engine) {
 	requireFound(t, e, search.Query{}, []int{3, 5})
 }
 
+// testBeside rebuilds while the index that answers goes on: each of the two is written to by itself.
+func testBeside(t *testing.T, e search.Engine) {
+	put(t, e, document(1, "cat"))
+	old := id(t, e)
+	given, err := e.Beside(t.Context())
+	require.NoError(t, err)
+	put(t, given, document(9, "cat"))
+	require.NoError(t, given.Discard(t.Context()))
+	require.Error(t, given.Index(t.Context(), []search.Document{document(9, "cat")}), "it is gone")
+	for range 2 { // the first is left behind, as by a process that ended
+		given, err = e.Beside(t.Context())
+		require.NoError(t, err)
+		put(t, given, document(8, "cat"))
+	}
+	built := id(t, given)
+	require.NotEqual(t, old, built)
+	require.Equal(t, old, id(t, e))
+	put(t, given, document(2, "cat"), document(3, "cat"))
+	put(t, e, document(4, "cat"))
+	remove(t, given, document(3, ""), 2)
+	for _, one := range []search.Engine{e, given} {
+		requireFound(t, one, search.Query{}, []int{1, 4})
+	}
+	require.NoError(t, given.Swap(t.Context(), old), "of another index")
+	requireFound(t, e, search.Query{}, []int{1, 4})
+	for range 2 {
+		require.NoError(t, given.Swap(t.Context(), built))
+		requireFound(t, e, search.Query{}, []int{2, 8})
+		require.Equal(t, built, id(t, e))
+	}
+	put(t, e, document(5, "cat"))
+	put(t, given, document(6, "cat"))
+	requireFound(t, e, search.Query{}, []int{2, 5, 6, 8})
+	require.NoError(t, given.Discard(t.Context()), "nothing: it answers")
+	requireFound(t, e, search.Query{}, []int{2, 5, 6, 8})
+}
+
 // testSwaps searches all the time while indexes are built and swapped: every answer is a whole one.
 func testSwaps(t *testing.T, e search.Engine) {
 	const whole, rounds = 20, 4
