@@ -235,6 +235,6 @@ func (a bulkAnswer) refused(writes []write) (again []write, err error) {
 	return nil, rejected
 }
 
-// misplaced tells that the alias is at fault and not the document: on no index or on several. A word that is too long is
-// of this type, too, but none is sent.
+// misplaced tells that the alias is at fault and not the document: on no index or on several. A word that is too long
+// is of this type, too, but none is sent.
 func misplaced(kind string) bool { return kind == "illegal_argument_exception" }

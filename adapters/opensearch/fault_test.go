@@ -90,8 +90,11 @@ func TestADocumentThatIsRefusedIsNamed(t *testing.T) {
 	server := opensearchtest.Start(t, opensearchtest.Options{})
 	engine := ready(t, to(server))
 	docs := documents(20)
-	server.Break(opensearchtest.Fault{Kind: "_bulk", Reject: string(docs[7].Image), ItemStatus: http.StatusTooManyRequests, Times: 1})
-	server.Break(opensearchtest.Fault{Kind: "_bulk", Reject: string(docs[7].Image)})
+	poison := opensearchtest.Fault{Kind: "_bulk", Reject: string(docs[7].Image)}
+	busy := poison
+	busy.ItemStatus, busy.Times = http.StatusTooManyRequests, 1
+	server.Break(busy)
+	server.Break(poison)
 	var rejected *search.RejectedError
 	require.ErrorAs(t, engine.Index(t.Context(), docs), &rejected)
 	require.Equal(t, docs[7].Image, rejected.Image)
@@ -102,7 +105,9 @@ func TestAnIncompleteAnswerIsAnError(t *testing.T) {
 	server := opensearchtest.Start(t, opensearchtest.Options{})
 	engine := ready(t, to(server))
 	require.NoError(t, engine.Index(t.Context(), documents(3)))
-	for _, fault := range []opensearchtest.Fault{{TimedOut: true}, {Failed: 1}, {Rubbish: true}, {Status: http.StatusForbidden}} {
+	for _, fault := range []opensearchtest.Fault{
+		{TimedOut: true}, {Failed: 1}, {Rubbish: true}, {Status: http.StatusForbidden},
+	} {
 		fault.Kind, fault.Times = "_search", 1
 		server.Break(fault)
 		_, err := engine.Search(t.Context(), search.Query{Account: account, Limit: 1})

@@ -25,9 +25,9 @@ const (
 	productName   = "Elasticsearch"
 )
 
-// product asks each node once what it is, before anything else is sent to it, and refuses all that is neither OpenSearch
-// nor Elasticsearch. It stands in for the check of the client's root package, which refuses OpenSearch: that it lacks the
-// mark of Elasticsearch is right for OpenSearch alone.
+// product asks each node once what it is, before anything else is sent to it, and refuses all that is neither
+// OpenSearch nor Elasticsearch. It stands in for the check of the client's root package, which refuses OpenSearch: that
+// it lacks the mark of Elasticsearch is right for OpenSearch alone.
 type product struct {
 	next http.RoundTripper
 

@@ -14,8 +14,8 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
-// mappingVersion is that of the mapping and of how words are cut. Raise it with any change of these: the view then fills
-// a new index while the old one answers.
+// mappingVersion is that of the mapping and of how words are cut. Raise it with any change of these: the view then
+// fills a new index while the old one answers.
 const mappingVersion = 1
 
 // The fields of a document. What was removed has none, so nothing finds it.
@@ -89,8 +89,8 @@ func (e *Engine) probe(ctx context.Context) (bool, error) {
 	nori := err == nil
 	e.cfg.Observer.Korean(nori)
 	if !nori {
-		e.cfg.Log.WarnContext(ctx, "THE SEARCH SERVER HAS NO NORI: Korean is found by pairs of syllables (cjk) alone, and not "+
-			"by its morphemes. Install the plugin analysis-nori on every node and rebuild the view search.")
+		e.cfg.Log.WarnContext(ctx, "THE SEARCH SERVER HAS NO NORI: Korean is found by pairs of syllables (cjk) alone, "+
+			"and not by its morphemes. Install the plugin analysis-nori on every node and rebuild the view search.")
 	}
 	return nori, nil
 }
@@ -107,8 +107,8 @@ func (e *Engine) Inspect(ctx context.Context) error {
 	}
 	name := found.with(e.readAlias())
 	if nori && name != "" && !e.readsKorean(name) {
-		e.cfg.Log.WarnContext(ctx, "the search server has Nori now, and the index was made without it: rebuild the view search",
-			"index", name)
+		e.cfg.Log.WarnContext(ctx, "the search server has Nori now, and the index was made without it: "+
+			"rebuild the view search", "index", name)
 	}
 	return nil
 }

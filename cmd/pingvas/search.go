@@ -152,7 +152,8 @@ func newSearchObserver(registry prometheus.Registerer) searchObserver {
 			Name: "pingvas_search_retried_total", Help: "Documents sent again because the search server was busy or away.",
 		}),
 		nori: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "pingvas_search_nori", Help: "1 if the search server has Nori; 0 means that Korean is found by pairs alone: an alarm.",
+			Name: "pingvas_search_nori",
+			Help: "1 if the search server has Nori; 0 means that Korean is found by pairs alone: an alarm.",
 		}),
 	}
 	registry.MustRegister(o.retried, o.nori)

@@ -128,7 +128,8 @@ var endings = []string{"에서", "에게", "으로", "는", "가", "을", "를",
 func nori(text, mode string) []token {
 	var all []token
 	at := 0
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }) {
+	between := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
+	for _, word := range strings.FieldsFunc(text, between) {
 		word = strings.ToLower(word)
 		known, ok := morphemes[word]
 		if !ok {

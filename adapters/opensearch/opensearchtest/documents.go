@@ -44,7 +44,8 @@ func (s *Server) bulk(names []string, r *http.Request, body []byte) (any, error)
 			return nil, illegal("Malformed action/metadata line [%d]", n+1)
 		}
 		item := object{"_id": action.Index.ID}
-		created, err := s.put(names[0], r.URL.Query().Get("require_alias") == "true", *action.Index, lines[n+1], n/2 >= len(lines)/4)
+		late, alias := n/2 >= len(lines)/4, r.URL.Query().Get("require_alias") == "true"
+		created, err := s.put(names[0], alias, *action.Index, lines[n+1], late)
 		item["status"] = map[bool]int{true: http.StatusCreated, false: http.StatusOK}[created]
 		if err != nil {
 			failed = true
@@ -55,7 +56,8 @@ func (s *Server) bulk(names []string, r *http.Request, body []byte) (any, error)
 	return object{"took": 1, "errors": failed, "items": items}, nil
 }
 
-// put writes one document and reports whether it is a new one. It is late if it stands in the second half of its request.
+// put writes one document and reports whether it is a new one. It is late if it stands in the second half of its
+// request.
 func (s *Server) put(name string, alias bool, a bulkAction, source []byte, late bool) (bool, *apiError) {
 	found := s.withAlias(name)
 	switch {
@@ -71,7 +73,8 @@ func (s *Server) put(name string, alias bool, a bulkAction, source []byte, late 
 	}
 	i := found[0]
 	if a.Routing == "" && i.mappings.Routing.Required {
-		return false, refuse(http.StatusBadRequest, "routing_missing_exception", "routing is required for [%s]/[%s]", name, a.ID)
+		return false, refuse(http.StatusBadRequest, "routing_missing_exception",
+			"routing is required for [%s]/[%s]", name, a.ID)
 	}
 	version, err := a.Version.Int64()
 	if err != nil || version < 0 || a.Kind != "external" {
@@ -86,7 +89,8 @@ func (s *Server) put(name string, alias bool, a bulkAction, source []byte, late 
 	known := i.docs[key]
 	if known != nil && known.version >= version {
 		return false, refuse(http.StatusConflict, "version_conflict_engine_exception",
-			"[%s]: version conflict, current version [%d] is higher or equal to the one provided [%d]", a.ID, known.version, version)
+			"[%s]: version conflict, current version [%d] is higher or equal to the one provided [%d]",
+			a.ID, known.version, version)
 	}
 	i.docs[key] = fresh
 	return known == nil, nil

@@ -98,11 +98,13 @@ func (s *Server) putTemplate(names []string, _ *http.Request, body []byte) (any,
 
 func (f field) check(name string, a analysis) error {
 	if !slices.Contains([]string{"keyword", "text", "integer", "long", "byte", "boolean"}, f.Type) {
-		return refuse(http.StatusBadRequest, "mapper_parsing_exception", "No handler for type [%s] declared on field [%s]", f.Type, name)
+		return refuse(http.StatusBadRequest, "mapper_parsing_exception",
+			"No handler for type [%s] declared on field [%s]", f.Type, name)
 	}
 	for _, analyzer := range []string{f.Analyzer, f.Search} {
 		if _, ok := a.Analyzers[analyzer]; analyzer != "" && !ok {
-			return refuse(http.StatusBadRequest, "mapper_parsing_exception", "analyzer [%s] has not been configured in mappings", analyzer)
+			return refuse(http.StatusBadRequest, "mapper_parsing_exception",
+				"analyzer [%s] has not been configured in mappings", analyzer)
 		}
 	}
 	return nil
@@ -120,7 +122,8 @@ func (s *Server) createIndex(names []string, _ *http.Request, _ []byte) (any, er
 	name := names[0]
 	switch {
 	case strings.ToLower(name) != name:
-		return nil, refuse(http.StatusBadRequest, "invalid_index_name_exception", "Invalid index name [%s], must be lowercase", name)
+		return nil, refuse(http.StatusBadRequest, "invalid_index_name_exception",
+			"Invalid index name [%s], must be lowercase", name)
 	case s.indices[name] != nil || len(s.withAlias(name)) > 0:
 		return nil, refuse(http.StatusBadRequest, "resource_already_exists_exception", "index [%s] already exists", name)
 	}

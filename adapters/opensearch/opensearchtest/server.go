@@ -143,7 +143,9 @@ var routes = map[string]route{
 	"GET /*/_alias":             {kind: "_alias", answer: (*Server).getAliases},
 	"POST /_aliases":            {kind: "_aliases", types: []string{typeJSON}, answer: (*Server).updateAliases},
 	"POST /*/_refresh":          {kind: "_refresh", answer: (*Server).refresh},
-	"POST /*/_bulk":             {kind: "_bulk", params: []string{"require_alias"}, types: []string{typeJSON, typeLines}, answer: (*Server).bulk},
+	"POST /*/_bulk": {
+		kind: "_bulk", params: []string{"require_alias"}, types: []string{typeJSON, typeLines}, answer: (*Server).bulk,
+	},
 	"POST /*/_search": {
 		kind: "_search", params: []string{"routing", "preference", "allow_partial_search_results"},
 		types: []string{typeJSON}, answer: (*Server).search,
@@ -238,7 +240,10 @@ func write(w http.ResponseWriter, answer any, err error) {
 		}
 		status = failed.status
 		cause := object{"type": failed.kind, "reason": failed.reason}
-		answer = object{"error": object{"root_cause": []any{cause}, "type": failed.kind, "reason": failed.reason}, "status": status}
+		answer = object{
+			"error":  object{"root_cause": []any{cause}, "type": failed.kind, "reason": failed.reason},
+			"status": status,
+		}
 		if failed.kind == "" { // some errors have no type
 			answer = object{"error": failed.reason, "status": status}
 		}
