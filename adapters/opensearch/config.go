@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"regexp"
 	"time"
+
+	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 )
 
 // Defaults and bounds of a Config.
@@ -111,16 +113,29 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Config) urls() ([]*url.URL, error) {
-	all := make([]*url.URL, len(c.URLs))
+const userAgent = "pingvas"
+
+// client returns how the client reaches the server. It tries nothing twice: tries are counted in retry, where writes
+// that were refused one by one are tried again, too.
+func (c Config) client() ([]elastictransport.Option, error) {
+	urls := make([]*url.URL, len(c.URLs))
 	for i, text := range c.URLs {
 		u, err := url.Parse(text)
 		if err != nil {
 			return nil, errors.New("the URL of a search server cannot be read")
 		}
-		all[i] = u
+		urls[i] = u
 	}
-	return all, nil
+	options := []elastictransport.Option{
+		elastictransport.WithURLs(urls...), elastictransport.WithUserAgent(userAgent), elastictransport.WithDisableRetry(),
+	}
+	if c.User != "" {
+		options = append(options, elastictransport.WithBasicAuth(c.User, c.Password))
+	}
+	if c.APIKey != "" {
+		options = append(options, elastictransport.WithAPIKey(c.APIKey))
+	}
+	return options, nil
 }
 
 func (c Config) authorities() (*x509.CertPool, error) {

@@ -45,17 +45,13 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, transport: transport, refreshes: &refreshes{}, end: writeEnd}
-	urls, err := cfg.urls()
+	options, err := cfg.client()
 	if err != nil {
 		return nil, err
 	}
-	e.client, err = elastictransport.New(elastictransport.Config{
-		URLs: urls, Username: cfg.User, Password: cfg.Password, APIKey: cfg.APIKey, UserAgent: userAgent,
-		Transport: &product{next: transport, known: map[string]bool{}},
-		// Tries are counted in retry, where writes that were refused one by one are tried again, too.
-		DisableRetry: true,
-	})
-	if err != nil {
+	// The product is known node by node, before anything else is sent there.
+	asking := elastictransport.WithTransport(&product{next: transport, known: map[string]bool{}})
+	if e.client, err = elastictransport.NewClient(append(options, asking)...); err != nil {
 		return nil, fmt.Errorf("make the client of the search server: %w", err)
 	}
 	return e, nil
@@ -63,8 +59,6 @@ func Open(cfg Config) (*Engine, error) {
 
 // Close lets go of the connections.
 func (e *Engine) Close() { e.transport.CloseIdleConnections() }
-
-const userAgent = "pingvas"
 
 // The aliases. The name of an index never equals one, since it goes on with an m.
 func (e *Engine) readAlias() string  { return e.cfg.Prefix }

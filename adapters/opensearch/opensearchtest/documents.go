@@ -163,7 +163,7 @@ func (f field) parse(value any) (any, error) {
 			return n, err
 		}
 	}
-	return nil, fmt.Errorf("For input string: %q", fmt.Sprint(value))
+	return nil, fmt.Errorf("for input string: %q", fmt.Sprint(value))
 }
 
 // lowest sorts before every value.
