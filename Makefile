@@ -60,6 +60,14 @@ test-web: ## run the tests of the web app, where npm is installed
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json && \
 		cd web && npm test --silent; else echo 'npm is not installed: the web app is not tested'; fi
 
+.PHONY: test-search
+test-search: ## run the tests of search on OPENSEARCH_URL (indexes named test-* are made there), else on OpenSearch from Maven
+	$(if $(OPENSEARCH_URL),,deploy/opensearch/server.sh with) $(GO) test -count=1 -timeout 20m ./adapters/opensearch/...
+
+.PHONY: search-server
+search-server: ## run OpenSearch with Nori from Maven Central on Java 17 without containers, until Ctrl-C; OPENSEARCH_PORT=9200
+	OPENSEARCH_DATA=$(abspath $(DATA))/opensearch deploy/opensearch/server.sh run
+
 .PHONY: race
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
@@ -141,6 +149,7 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 	$(BIN)/pingvas bench views --images $(IMAGES) --own $$(( $(IMAGES) / 20 )) --log-level warn
 	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
+	$(BIN)/pingvas bench search --images $(EVENTS) --log-level warn
 
 .PHONY: clean
 clean: ## remove what was built; data stay

@@ -108,7 +108,8 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 		{"updateImage", "PATCH", "/v1/images/" + image, map[string]any{"tags": []string{"b", "a"}, "favourite": true}, 200},
 		{"downloadImage", "GET", "/v1/images/" + image + "/download?variant=thumbnail", nil, 302},
 		{"searchImages", "GET",
-			"/v1/search?q=lighthouse&tag=sea&tag=b&seed=7&width=1024&from=2026-01-01T00:00:00Z", nil, 200},
+			"/v1/search?q=lighthouse&tag=sea&tag=b&seed=7&width=1024&from=2026-01-01T00:00:00Z&sort=oldest&facets=true",
+			nil, 200},
 		{"deleteImage", "DELETE", "/v1/images/" + image, nil, 204},
 	}
 	var covered []string

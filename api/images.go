@@ -59,7 +59,7 @@ func (s *Server) SearchImages(
 	q := queries.SearchQuery{
 		Page: toPage(p.Cursor, p.Limit), Words: or(p.Q), Negative: or(p.Negative), Tags: or(p.Tag), Model: or(p.Model),
 		Favourite: p.Favourite, Width: int(or(p.Width)), Height: int(or(p.Height)), From: or(p.From).UTC(),
-		To: or(p.To).UTC(),
+		To: or(p.To).UTC(), Sort: queries.SearchSort(or(p.Sort)), Facets: or(p.Facets),
 	}
 	if p.Seed != nil {
 		seed := uint32(*p.Seed)
@@ -73,12 +73,26 @@ func (s *Server) SearchImages(
 	if err != nil {
 		return nil, err
 	}
+	body := gen.SearchPage{Data: data, Total: page.Total, HasMore: page.Next != "", NextCursor: opt(page.Next)}
+	if q.Facets {
+		body.Facets = &gen.SearchFacets{
+			Models: toCounts(page.Facets.Models), Tags: toCounts(page.Facets.Tags), Favourites: page.Facets.Favourites,
+		}
+	}
 	return gen.SearchImages200JSONResponse{
-		Body: gen.SearchPage{Data: data, Total: page.Total, HasMore: page.Next != "", NextCursor: opt(page.Next)},
+		Body: body,
 		Headers: gen.SearchImages200ResponseHeaders{
 			PingvasPosition: position(as.Position), PingvasStale: yes(as.Stale),
 		},
 	}, nil
+}
+
+func toCounts(counts []queries.SearchCount) []gen.SearchCount {
+	all := make([]gen.SearchCount, len(counts))
+	for i, c := range counts {
+		all[i] = gen.SearchCount{Value: c.Value, Images: c.Images}
+	}
+	return all
 }
 
 // GetImage implements gen.StrictServerInterface.

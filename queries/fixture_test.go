@@ -68,6 +68,9 @@ func (f *fixture) catchUp(t *testing.T, views ...projections.Projection) {
 	for _, view := range views {
 		projectiontest.CatchUp(t, f.config(view))
 	}
+	id, err := f.engine.ID(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, f.engine.Swap(t.Context(), id))
 }
 
 func (f *fixture) read(c *projectiontest.Customer) queries.Read { return queries.Read{Account: c.ID} }

@@ -26,13 +26,23 @@ type SearchQuery struct {
 	Seed      *uint32
 	From      time.Time // made at or after
 	To        time.Time // made before
+	Sort      SearchSort
+	// Facets asks for the facets of all that match.
+	Facets bool
 }
 
-// SearchPage is a page of hits, best first if there are words, else newest first.
+// SearchSort is the order of the hits: empty for the best ones, "newest" or "oldest" first.
+type SearchSort = search.Sort
+
+// SearchCount is how many of the hits have a value.
+type SearchCount = search.Count
+
+// SearchPage is a page of hits.
 type SearchPage struct {
 	Images []Image
 	Total  int64
-	Next   string // empty on the last page
+	Facets search.Facets // if asked for
+	Next   string        // empty on the last page
 }
 
 // Search returns the account's images that match. It returns CodeUnavailable if the engine does not answer.
@@ -46,10 +56,10 @@ func (s *Service) Search(ctx context.Context, r Read, q SearchQuery) (SearchPage
 	}
 	ask := search.Query{
 		Account: r.Account, Words: q.Words, Negative: q.Negative, Tags: q.Tags, Model: q.Model, Favourite: q.Favourite,
-		Width: q.Width, Height: q.Height, Seed: q.Seed, From: q.From, To: q.To,
+		Width: q.Width, Height: q.Height, Seed: q.Seed, From: q.From, To: q.To, Sort: q.Sort,
 	}
-	filter := []any{"search", ask}
-	ask.Limit = limit
+	filter := []any{"search", ask} // without what may change from page to page
+	ask.Limit, ask.Facets = limit, q.Facets
 	if q.Cursor != "" {
 		if err := s.openCursor(q.Cursor, filter, &ask.After); err != nil {
 			return SearchPage{}, As{}, err
@@ -67,7 +77,7 @@ func (s *Service) Search(ctx context.Context, r Read, q SearchQuery) (SearchPage
 	if err != nil {
 		return SearchPage{}, As{}, refused(err)
 	}
-	page := SearchPage{Total: hits.Total}
+	page := SearchPage{Total: hits.Total, Facets: hits.Facets}
 	if hits.Next != "" {
 		page.Next = s.sealCursor(filter, hits.Next)
 	}

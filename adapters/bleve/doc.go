@@ -1,13 +1,11 @@
-// Package bleve is the search engine that lives in the process: an index in a folder, or in memory.
+// Package bleve is the search engine that lives in the process: indexes in a folder, or in memory.
 //
-// The index is disposable. One that does not open, or was made by another version of this package, is made anew; its
-// id is another then, which tells the runner of the view to fill it again.
+// They are disposable. What does not open, or was made by another version of this package, is made anew; its id is
+// another then, which tells the runner of the view to fill it again.
 //
-// # How words match
+// An index is a set of partitions, and an account lies in one of them: a search then reads little of what belongs to
+// others. With 16 partitions, a question of an account with 50,000 of a million images takes a third of the time, and
+// one for words that stand next to each other a seventh.
 //
-// Text is cut into words here, not by the engine, so that documents and questions are cut alike and no question is ever
-// parsed as a query language. Words in Latin and other alphabets match by their English stem. Korean, Chinese and
-// Japanese are not cut by spaces: a run of characters is indexed by its overlapping pairs, so a question matches
-// inside compounds and before endings (고양이 finds 고양이가 and 길고양이).
-// A question of one character matches a Hangul word that begins with it, and any Chinese or Japanese character.
+// Words are cut and matched as package words says.
 package bleve

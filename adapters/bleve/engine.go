@@ -5,156 +5,164 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 
-	"github.com/blevesearch/bleve/v2"
-	"github.com/blevesearch/bleve/v2/index/scorch"
-	bolt "go.etcd.io/bbolt/errors"
-
+	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/projections/search"
 )
 
-const (
-	// lockTimeout is how long an index that another process holds is waited for.
-	lockTimeout = "2s"
-	folderMode  = 0o700
-)
-
-// keyID is where the index keeps its id.
-var keyID = []byte("pingvas.id")
+// PartitionsMax bounds the partitions of an index: each has files and goroutines of its own.
+const PartitionsMax = 64
 
 // Config is what Open needs.
 type Config struct {
-	// Dir is the folder of the index, which belongs to the engine alone. Empty means in memory.
+	// Dir is the folder of the indexes, which belongs to the engine alone. Empty means in memory.
 	Dir string
+	// Partitions is how many an index has; 0 means 1.
+	Partitions int
+	// Partition returns where an account lies, from 0 to Partitions-1, always the same; nil means 0. Writes are fastest
+	// where a batch goes to one partition.
+	Partition func(domain.AccountID) int
 	// Log gets what an operator should see; nil discards it.
 	Log *slog.Logger
 }
 
-// Engine is a search engine on one index.
+// Engine is a search engine on an index, and on one that is built beside it now and then.
 type Engine struct {
 	cfg Config
 
-	mu    sync.RWMutex // written while the index is exchanged
-	index bleve.Index
-	write sync.Mutex // held from the look at versions to the write of a batch
+	mu       sync.RWMutex // written while indexes are exchanged
+	serving  *generation  // nil as long as none answers
+	building *generation  // nil if what answers is what is written to
+	beside   *generation  // of Beside; nil for none
 }
 
 var _ search.Engine = (*Engine)(nil)
 
-// Open opens the index or makes a new one. It returns an error if another process holds the index, or the folder
-// cannot be used.
+// Open opens what is there, or makes a new index, which answers nothing until it is swapped in. It returns an error if
+// another process holds the folder, or it cannot be used.
 func Open(cfg Config) (*Engine, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Partitions == 0 {
+		cfg.Partitions = 1
+	}
+	if cfg.Partition == nil {
+		cfg.Partition = func(domain.AccountID) int { return 0 }
+	}
+	if cfg.Partitions < 0 || cfg.Partitions > PartitionsMax {
+		return nil, fmt.Errorf("%d partitions of a search index are not between 1 and %d", cfg.Partitions, PartitionsMax)
+	}
 	e := &Engine{cfg: cfg}
-	if cfg.Dir == "" {
-		return e, e.create()
+	if cfg.Dir != "" {
+		if err := os.MkdirAll(cfg.Dir, folderMode); err != nil {
+			return nil, fmt.Errorf("create the folder of the search index: %w", err)
+		}
+		if err := e.openKept(); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
 	}
-	if err := os.MkdirAll(cfg.Dir, folderMode); err != nil {
-		return nil, fmt.Errorf("create the folder of the search index: %w", err)
+	if e.target() != nil {
+		return e, nil
 	}
-	index, err := bleve.OpenUsing(e.path(), map[string]any{"bolt_timeout": lockTimeout})
-	if err == nil && hasID(index) {
-		e.index = index
-		return e, e.removeOthers()
+	var err error
+	if e.building, err = create(cfg, rand.Text()); err != nil {
+		return nil, err
 	}
-	if errors.Is(err, bolt.ErrTimeout) || errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("open the search index, which another process may be using: %w", err)
-	}
-	if err == nil {
-		err = errors.Join(errors.New("it has no id"), index.Close())
-	}
-	if !errors.Is(err, bleve.ErrorIndexPathDoesNotExist) {
-		cfg.Log.Warn("the search index cannot be used and is made anew", slog.Any("error", err))
-	}
-	return e, errors.Join(e.create(), e.removeOthers())
+	return e, nil
 }
 
-// hasID reports whether the index was finished when it was made.
-func hasID(index bleve.Index) bool {
-	id, err := index.GetInternal(keyID)
-	return err == nil && len(id) > 0
-}
-
-func (e *Engine) path() string { return filepath.Join(e.cfg.Dir, "v"+strconv.Itoa(schemaVersion)) }
-
-// create makes an empty index with a new id in place of whatever is there.
-func (e *Engine) create() error {
-	m, err := newMapping()
+// openKept opens the newest index that has answered and the newest that has not, and removes all others.
+func (e *Engine) openKept() error {
+	kept, err := list(e.cfg.Dir)
 	if err != nil {
 		return err
 	}
-	path := ""
-	if e.cfg.Dir != "" {
-		path = e.path()
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("remove the old search index: %w", err)
+	for _, m := range kept {
+		place := &e.building
+		if m.Served > 0 {
+			place = &e.serving
 		}
-	}
-	config := map[string]any{"bolt_timeout": lockTimeout}
-	index, err := bleve.NewUsing(path, m, scorch.Name, scorch.Name, config)
-	if err != nil {
-		return fmt.Errorf("create the search index: %w", err) // the old one stays: closed, it answers with errors
-	}
-	e.index = index
-	if err := e.index.SetInternal(keyID, []byte(rand.Text())); err != nil {
-		return fmt.Errorf("name the search index: %w", err)
-	}
-	return nil
-}
-
-// removeOthers removes the indexes of other versions of this package.
-func (e *Engine) removeOthers() error {
-	entries, err := os.ReadDir(e.cfg.Dir)
-	if err != nil {
-		return fmt.Errorf("look for old search indexes: %w", err)
-	}
-	for _, entry := range entries {
-		version, ok := strings.CutPrefix(entry.Name(), "v")
-		if n, err := strconv.Atoi(version); ok && err == nil && n != schemaVersion {
-			if err := os.RemoveAll(filepath.Join(e.cfg.Dir, entry.Name())); err != nil {
-				return fmt.Errorf("remove an old search index: %w", err)
+		// The newest come first. What was built before that which answers was given up.
+		if *place == nil && (m.Served > 0 || e.serving == nil || m.Created > e.serving.Created) {
+			g, err := open(e.cfg, m)
+			if errors.Is(err, errInUse) {
+				return err
 			}
+			if err == nil {
+				*place = g
+				continue
+			}
+			e.cfg.Log.Warn("a search index cannot be used and is made anew", slog.Any("error", err))
+		}
+		if err := m.remove(e.cfg.Dir); err != nil {
+			return err
 		}
 	}
-	return nil
+	return removeOthers(e.cfg.Dir)
 }
 
-// Close releases the index. Nothing may be called after it.
+// target returns what is written to.
+func (e *Engine) target() *generation {
+	if e.building != nil {
+		return e.building
+	}
+	return e.serving
+}
+
+// Close releases the indexes. Nothing may be called after it.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.index.Close(); err != nil {
-		return fmt.Errorf("close the search index: %w", err)
-	}
-	return nil
+	return errors.Join(e.serving.close(), e.building.close(), e.beside.discard(e.cfg.Dir))
 }
 
 // ID implements search.Engine.
 func (e *Engine) ID(context.Context) (string, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	id, err := e.index.GetInternal(keyID)
-	if err != nil {
-		return "", fmt.Errorf("read the id of the search index: %w", err)
-	}
-	return string(id), nil
+	return e.target().ID, nil
 }
 
 // Clear implements search.Engine.
 func (e *Engine) Clear(context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.index.Close(); err != nil {
-		return fmt.Errorf("close the search index: %w", err)
+	fresh, err := create(e.cfg, rand.Text())
+	if err != nil {
+		return err
 	}
-	return e.create()
+	given := e.building
+	e.building = fresh
+	return given.discard(e.cfg.Dir)
+}
+
+// Swap implements search.Engine.
+func (e *Engine) Swap(_ context.Context, id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.building == nil || e.building.ID != id {
+		return nil
+	}
+	if err := e.building.serve(e.cfg.Dir); err != nil {
+		return err
+	}
+	old := e.serving
+	e.serving, e.building = e.building, nil
+	return old.discard(e.cfg.Dir)
+}
+
+// Discard implements search.Engine.
+func (e *Engine) Discard(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.serving == nil {
+		return nil // something must be written to
+	}
+	given := e.building
+	e.building = nil
+	return given.discard(e.cfg.Dir)
 }

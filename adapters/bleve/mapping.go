@@ -9,8 +9,8 @@ import (
 	"github.com/blevesearch/bleve/v2/mapping"
 )
 
-// schemaVersion is that of the mapping and of how words are cut. Raise it with any change of these.
-const schemaVersion = 1
+// schemaVersion is that of the mapping, of the folders, and of how words are cut. Raise it with any change of these.
+const schemaVersion = 2
 
 // The fields of a document. What was deleted has fieldVersion alone, so nothing finds it.
 const (
@@ -25,8 +25,9 @@ const (
 	fieldHeight          = "height"
 	fieldSeed            = "seed"
 	fieldFavourite       = "favourite"
-	fieldCreated         = "created"
-	fieldOrder           = "order" // time of creation as text that sorts
+	fieldCreated         = "created" // microseconds
+	fieldTime            = "time"    // place in the order of time, as text that sorts
+	fieldBest            = "best"    // place in the order of SortBest, as text that sorts
 	fieldVersion         = "version"
 )
 
@@ -34,7 +35,7 @@ const analyzer = "words"
 
 func newMapping() (mapping.IndexMapping, error) {
 	m := bleve.NewIndexMapping()
-	// The words were cut before: see words.go.
+	// The words were cut before.
 	err := m.AddCustomAnalyzer(analyzer, map[string]any{"type": custom.Name, "tokenizer": whitespace.Name})
 	if err != nil {
 		return nil, fmt.Errorf("define the analyzer: %w", err)
@@ -45,20 +46,28 @@ func newMapping() (mapping.IndexMapping, error) {
 		field.Analyzer, field.DocValues = analyzer, false
 		add(doc, name, field)
 	}
-	for _, name := range []string{fieldAccount, fieldTags, fieldModel} {
+	// Numbers that are only asked for as they are are words, too: as numbers they take sixteen terms each.
+	for _, name := range []string{fieldAccount, fieldWidth, fieldHeight, fieldSeed} {
 		field := bleve.NewKeywordFieldMapping()
-		field.DocValues = false
+		field.DocValues, field.IncludeTermVectors = false, false
 		add(doc, name, field)
 	}
-	add(doc, fieldOrder, bleve.NewKeywordFieldMapping())
-	for _, name := range []string{fieldWidth, fieldHeight, fieldSeed} {
-		add(doc, name, bleve.NewNumericFieldMapping())
+	for _, name := range []string{fieldTags, fieldModel, fieldFavourite} { // facets are counted in their values
+		field := bleve.NewKeywordFieldMapping()
+		field.IncludeTermVectors = false
+		add(doc, name, field)
 	}
-	add(doc, fieldFavourite, bleve.NewBooleanFieldMapping())
-	add(doc, fieldCreated, bleve.NewDateTimeFieldMapping())
+	for _, name := range []string{fieldTime, fieldBest} { // values only: nobody looks for them
+		field := bleve.NewKeywordFieldMapping()
+		field.IncludeTermVectors = false
+		add(doc, name, field)
+	}
+	created := bleve.NewNumericFieldMapping()
+	created.DocValues = false
+	add(doc, fieldCreated, created)
 	version := bleve.NewNumericFieldMapping()
-	version.Index, version.DocValues, version.Store, version.IncludeInAll = false, false, true, false
-	doc.AddFieldMappingsAt(fieldVersion, version)
+	add(doc, fieldVersion, version)
+	version.Index, version.DocValues, version.Store = false, false, true
 	m.DefaultMapping = doc
 	return m, nil
 }

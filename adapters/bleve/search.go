@@ -2,18 +2,18 @@ package bleve
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/blevesearch/bleve/v2"
-	found "github.com/blevesearch/bleve/v2/search"
 	"github.com/blevesearch/bleve/v2/search/query"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/projections/search"
+	"github.com/pingvas/pingvas/projections/search/words"
 )
 
 // searchTimeout bounds one search.
@@ -21,44 +21,50 @@ const searchTimeout = 5 * time.Second
 
 // Search implements search.Engine.
 func (e *Engine) Search(ctx context.Context, q search.Query) (search.Result, error) {
-	if q.Account == "" || q.Limit < 1 {
-		return search.Result{}, fmt.Errorf("a search needs an account and a limit, not %q and %d", q.Account, q.Limit)
+	if err := q.Check(); err != nil {
+		return search.Result{}, err
 	}
-	ranked := strings.TrimSpace(q.Words+q.Negative) != ""
+	after, more, err := q.Place()
+	if err != nil {
+		return search.Result{}, err
+	}
 	request := bleve.NewSearchRequestOptions(filters(q), q.Limit+1, 0, false)
-	order := []string{"-" + fieldOrder, "-_id"}
-	if ranked {
-		order = append([]string{"-_score"}, order...)
+	// Nothing is ranked by how rare its words are: see search.Sort.
+	request.Score = "none"
+	by := keys[q.Order()]
+	request.SortBy([]string{by.sort})
+	if more {
+		request.SetSearchAfter([]string{by.of(after)})
 	}
-	request.SortBy(order)
-	if q.After != "" {
-		var after []string
-		if json.Unmarshal([]byte(q.After), &after) != nil || len(after) != len(order) {
-			return search.Result{}, domain.FieldErrorf("cursor", "is not one that was given")
-		}
-		request.SetSearchAfter(after)
+	if q.Facets {
+		request.AddFacet(fieldTags, bleve.NewFacetRequest(fieldTags, search.FacetMax))
+		request.AddFacet(fieldModel, bleve.NewFacetRequest(fieldModel, search.FacetMax))
+		request.AddFacet(fieldFavourite, bleve.NewFacetRequest(fieldFavourite, 2))
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	answer, err := e.index.SearchInContext(ctx, request)
+	if e.serving == nil {
+		return search.Result{}, search.Unbuilt()
+	}
+	answer, err := e.serving.parts[e.cfg.Partition(q.Account)].index.SearchInContext(ctx, request)
 	if err != nil {
 		return search.Result{}, fmt.Errorf("search the index: %w", err)
 	}
-	return result(answer, q.Limit, ranked)
+	return result(answer, q.Limit, by)
 }
 
-func result(answer *bleve.SearchResult, limit int, ranked bool) (search.Result, error) {
-	r := search.Result{Total: int64(answer.Total)}
+func result(answer *bleve.SearchResult, limit int, by key) (search.Result, error) {
+	r := search.Result{Total: int64(answer.Total), Facets: facets(answer)}
 	hits := answer.Hits
 	if len(hits) > limit {
 		hits = hits[:limit]
-		next, err := json.Marshal(place(hits[limit-1], ranked))
+		last, err := by.place(hits[limit-1].Sort[0])
 		if err != nil {
-			return search.Result{}, fmt.Errorf("write the place in the list: %w", err)
+			return search.Result{}, err
 		}
-		r.Next = string(next)
+		r.Next = last.Next()
 	}
 	for _, hit := range hits {
 		r.Images = append(r.Images, domain.ImageID(hit.ID))
@@ -66,12 +72,25 @@ func result(answer *bleve.SearchResult, limit int, ranked bool) (search.Result, 
 	return r, nil
 }
 
-// place returns where a hit stands in the list. The index gives the name of the score instead of its value.
-func place(hit *found.DocumentMatch, ranked bool) []string {
-	if !ranked {
-		return hit.Sort
+func facets(answer *bleve.SearchResult) search.Facets {
+	counts := func(field string) []search.Count {
+		facet := answer.Facets[field]
+		if facet == nil || facet.Terms == nil {
+			return nil
+		}
+		var all []search.Count
+		for _, t := range facet.Terms.Terms() {
+			all = append(all, search.Count{Value: t.Term, Images: int64(t.Count)})
+		}
+		return all
 	}
-	return append([]string{strconv.FormatFloat(hit.Score, 'g', -1, 64)}, hit.Sort[1:]...)
+	f := search.Facets{Models: counts(fieldModel), Tags: counts(fieldTags)}
+	for _, c := range counts(fieldFavourite) {
+		if c.Value == strconv.FormatBool(true) {
+			f.Favourites = c.Images
+		}
+	}
+	return f
 }
 
 // filters puts the owner first and outside of everything that a customer writes.
@@ -86,26 +105,35 @@ func filters(q search.Query) query.Query {
 		all = append(all, term(fieldModel, q.Model))
 	}
 	if q.Favourite != nil {
-		favourite := bleve.NewBoolFieldQuery(*q.Favourite)
-		favourite.SetField(fieldFavourite)
-		all = append(all, favourite)
+		all = append(all, term(fieldFavourite, strconv.FormatBool(*q.Favourite)))
 	}
 	if q.Width != 0 {
-		all = append(all, number(fieldWidth, float64(q.Width)))
+		all = append(all, term(fieldWidth, strconv.Itoa(q.Width)))
 	}
 	if q.Height != 0 {
-		all = append(all, number(fieldHeight, float64(q.Height)))
+		all = append(all, term(fieldHeight, strconv.Itoa(q.Height)))
 	}
 	if q.Seed != nil {
-		all = append(all, number(fieldSeed, float64(*q.Seed)))
+		all = append(all, term(fieldSeed, number(*q.Seed)))
 	}
 	if !q.From.IsZero() || !q.To.IsZero() {
-		inclusive, exclusive := true, false
-		made := bleve.NewDateRangeInclusiveQuery(q.From, q.To, &inclusive, &exclusive)
-		made.SetField(fieldCreated)
-		all = append(all, made)
+		all = append(all, made(q.From, q.To))
 	}
 	return bleve.NewConjunctionQuery(all...)
+}
+
+func made(from, to time.Time) query.Query {
+	first, last := math.Inf(-1), math.Inf(1)
+	if !from.IsZero() {
+		first = float64(search.Micros(from))
+	}
+	if !to.IsZero() {
+		last = float64(search.Micros(to))
+	}
+	inclusive, exclusive := true, false
+	q := bleve.NewNumericRangeInclusiveQuery(&first, &last, &inclusive, &exclusive)
+	q.SetField(fieldCreated)
+	return q
 }
 
 // matching returns one query for each word of the text. Text that holds no word matches nothing.
@@ -113,20 +141,19 @@ func matching(text, terms, singles string) []query.Query {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
-	all := words(text)
-	if len(all) == 0 {
+	asked := words.Ask(text)
+	if len(asked) == 0 {
 		return []query.Query{bleve.NewMatchNoneQuery()}
 	}
-	var queries []query.Query
-	for _, w := range all[:min(len(all), queryWordsMax)] {
-		parts := w.terms()
+	queries := make([]query.Query, len(asked))
+	for i, w := range asked {
 		switch {
-		case len(parts) == 0:
-			queries = append(queries, term(singles, string(w.runes)))
-		case len(parts) == 1:
-			queries = append(queries, term(terms, parts[0]))
+		case w.Single != "":
+			queries[i] = term(singles, w.Single)
+		case len(w.Terms) == 1:
+			queries[i] = term(terms, w.Terms[0])
 		default:
-			queries = append(queries, bleve.NewPhraseQuery(parts[:min(len(parts), wordRunesMax)], terms))
+			queries[i] = bleve.NewPhraseQuery(w.Terms, terms)
 		}
 	}
 	return queries
@@ -134,13 +161,6 @@ func matching(text, terms, singles string) []query.Query {
 
 func term(field, value string) query.Query {
 	q := bleve.NewTermQuery(value)
-	q.SetField(field)
-	return q
-}
-
-func number(field string, value float64) query.Query {
-	inclusive := true
-	q := bleve.NewNumericRangeInclusiveQuery(&value, &value, &inclusive, &inclusive)
 	q.SetField(field)
 	return q
 }

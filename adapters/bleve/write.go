@@ -2,21 +2,21 @@ package bleve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	index "github.com/blevesearch/bleve_index_api"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/projections/search"
+	"github.com/pingvas/pingvas/projections/search/words"
 )
 
 // batchMax is how many documents are written at once.
-const batchMax = 200
-
-// orderFormat makes the time of creation sort as text.
-const orderFormat = "%020d"
+const batchMax = 1000
 
 // entry is a document as the index takes it.
 type entry struct {
@@ -27,67 +27,94 @@ type entry struct {
 
 // Index implements search.Engine.
 func (e *Engine) Index(ctx context.Context, docs []search.Document) error {
-	entries := make([]entry, len(docs))
-	for i, d := range docs {
-		entries[i] = entry{id: d.Image, version: d.Version, fields: fields(d)}
-	}
-	return e.put(ctx, entries)
+	return e.put(ctx, e.documents(docs))
 }
 
-// Delete implements search.Engine. What is left of a document is its version.
+// Delete implements search.Engine.
 func (e *Engine) Delete(ctx context.Context, removals []search.Removal) error {
-	entries := make([]entry, len(removals))
-	for i, r := range removals {
-		entries[i] = entry{id: r.Image, version: r.Version, fields: map[string]any{fieldVersion: r.Version}}
+	return e.put(ctx, e.removals(removals))
+}
+
+// documents sorts documents into partitions.
+func (e *Engine) documents(docs []search.Document) [][]entry {
+	parts := make([][]entry, e.cfg.Partitions)
+	for _, d := range docs {
+		part := e.cfg.Partition(d.Account)
+		parts[part] = append(parts[part], entry{id: d.Image, version: d.Version, fields: fields(d)})
 	}
-	return e.put(ctx, entries)
+	return parts
+}
+
+// removals sorts removals into partitions. What is left of a document is its version.
+func (e *Engine) removals(removals []search.Removal) [][]entry {
+	parts := make([][]entry, e.cfg.Partitions)
+	for _, r := range removals {
+		part := e.cfg.Partition(r.Account)
+		rest := entry{id: r.Image, version: r.Version, fields: map[string]any{fieldVersion: r.Version}}
+		parts[part] = append(parts[part], rest)
+	}
+	return parts
 }
 
 func fields(d search.Document) map[string]any {
-	terms, singles := indexed(append([]string{d.Prompt}, d.Tags...)...)
-	negative, negativeSingles := indexed(d.NegativePrompt)
+	terms, singles := words.Indexed(append([]string{d.Prompt}, d.Tags...)...)
+	negative, negativeSingles := words.Indexed(d.NegativePrompt)
 	tags := make([]any, len(d.Tags))
 	for i, tag := range d.Tags {
 		tags[i] = strings.ToLower(tag)
 	}
+	place := search.PlaceOf(d)
 	return map[string]any{
 		fieldAccount: string(d.Account), fieldTerms: terms, fieldSingles: singles,
 		fieldNegative: negative, fieldNegativeSingles: negativeSingles, fieldTags: tags, fieldModel: d.Model,
-		fieldWidth: d.Width, fieldHeight: d.Height, fieldSeed: float64(d.Seed), fieldFavourite: d.Favourite,
-		fieldCreated: d.CreatedAt, fieldOrder: fmt.Sprintf(orderFormat, d.CreatedAt.UnixMicro()),
-		fieldVersion: d.Version,
+		fieldWidth: strconv.Itoa(d.Width), fieldHeight: strconv.Itoa(d.Height), fieldSeed: number(d.Seed),
+		fieldFavourite: strconv.FormatBool(d.Favourite), fieldCreated: float64(place.Micros),
+		fieldTime: timeKey(place), fieldBest: bestKey(place), fieldVersion: d.Version,
 	}
 }
 
-func (e *Engine) put(ctx context.Context, entries []entry) error {
+func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+// put writes to each partition what belongs there.
+func (e *Engine) put(ctx context.Context, parts [][]entry) error {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	e.write.Lock()
-	defer e.write.Unlock()
-	for part := range slices.Chunk(entries, batchMax) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := e.putBatch(part); err != nil {
-			return err
+	return e.target().put(ctx, parts)
+}
+
+func (g *generation) put(ctx context.Context, parts [][]entry) error {
+	for i, entries := range parts {
+		for some := range slices.Chunk(entries, batchMax) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := g.parts[i].put(some); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (e *Engine) putBatch(entries []entry) error {
-	batch := e.index.NewBatch()
+func (p *partition) put(entries []entry) (err error) {
+	p.write.Lock()
+	defer p.write.Unlock()
+	known, err := p.reader()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, known.Close()) }()
+	batch := p.index.NewBatch()
 	newest := map[domain.ImageID]int64{}
 	for _, put := range entries {
-		known, ok := newest[put.id]
+		version, ok := newest[put.id]
 		if !ok {
-			var err error
-			if known, err = e.version(put.id); err != nil {
+			if version, err = versionOf(known, put.id); err != nil {
 				return err
 			}
 		}
-		newest[put.id] = max(known, put.version)
-		if put.version <= known {
+		newest[put.id] = max(version, put.version)
+		if put.version <= version {
 			continue
 		}
 		if err := batch.Index(string(put.id), put.fields); err != nil {
@@ -97,15 +124,28 @@ func (e *Engine) putBatch(entries []entry) error {
 	if batch.Size() == 0 {
 		return nil
 	}
-	if err := e.index.Batch(batch); err != nil {
+	if err := p.index.Batch(batch); err != nil {
 		return fmt.Errorf("write to the search index: %w", err)
 	}
 	return nil
 }
 
-// version returns the version of what is known of an image, 0 for nothing.
-func (e *Engine) version(id domain.ImageID) (int64, error) {
-	doc, err := e.index.Document(string(id))
+// reader sees the index as it is now.
+func (p *partition) reader() (index.IndexReader, error) {
+	advanced, err := p.index.Advanced()
+	if err != nil {
+		return nil, fmt.Errorf("read the search index: %w", err)
+	}
+	reader, err := advanced.Reader()
+	if err != nil {
+		return nil, fmt.Errorf("read the search index: %w", err)
+	}
+	return reader, nil
+}
+
+// versionOf returns the version of what is known of an image, 0 for nothing.
+func versionOf(reader index.IndexReader, id domain.ImageID) (int64, error) {
+	doc, err := reader.Document(string(id))
 	if err != nil {
 		return 0, fmt.Errorf("look up %s in the search index: %w", id, err)
 	}

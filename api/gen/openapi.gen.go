@@ -180,6 +180,24 @@ func (e DownloadImageParamsVariant) Valid() bool {
 	}
 }
 
+// Defines values for SearchImagesParamsSort.
+const (
+	SearchImagesParamsSortNewest SearchImagesParamsSort = "newest"
+	SearchImagesParamsSortOldest SearchImagesParamsSort = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the SearchImagesParamsSort enum.
+func (e SearchImagesParamsSort) Valid() bool {
+	switch e {
+	case SearchImagesParamsSortNewest:
+		return true
+	case SearchImagesParamsSortOldest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	CreditLine Credits `json:"credit_line"`
@@ -696,12 +714,30 @@ type ReservationResults struct {
 	Results []ReservationResult `json:"results"`
 }
 
+// SearchCount defines model for SearchCount.
+type SearchCount struct {
+	Images int64  `json:"images"`
+	Value  string `json:"value"`
+}
+
+// SearchFacets Of all images that match, if asked for. At most 20 values each, the most frequent first.
+type SearchFacets struct {
+	Favourites int64         `json:"favourites"`
+	Models     []SearchCount `json:"models"`
+
+	// Tags In lower case
+	Tags []SearchCount `json:"tags"`
+}
+
 // SearchPage defines model for SearchPage.
 type SearchPage struct {
-	Data       []Image `json:"data"`
-	HasMore    bool    `json:"has_more"`
-	NextCursor *string `json:"next_cursor,omitempty"`
-	Total      int64   `json:"total"`
+	Data []Image `json:"data"`
+
+	// Facets Of all images that match, if asked for. At most 20 values each, the most frequent first.
+	Facets     *SearchFacets `json:"facets,omitempty"`
+	HasMore    bool          `json:"has_more"`
+	NextCursor *string       `json:"next_cursor,omitempty"`
+	Total      int64         `json:"total"`
 }
 
 // SettleRequest defines model for SettleRequest.
@@ -990,7 +1026,16 @@ type SearchImagesParams struct {
 
 	// To Made before
 	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Sort Without it, short prompts come first where words are asked for, and the newest of those of like length; else the newest
+	Sort *SearchImagesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Facets Count models and tags of all that match
+	Facets *bool `form:"facets,omitempty" json:"facets,omitempty"`
 }
+
+// SearchImagesParamsSort defines parameters for SearchImages.
+type SearchImagesParamsSort string
 
 // GetStatementParams defines parameters for GetStatement.
 type GetStatementParams struct {
@@ -2264,6 +2309,32 @@ func (siw *ServerInterfaceWrapper) SearchImages(w http.ResponseWriter, r *http.R
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", r.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "facets" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "facets", r.URL.Query(), &params.Facets, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "facets"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "facets", Err: err})
 		}
 		return
 	}
@@ -4806,145 +4877,150 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5H3rkts2uuCroLSnKrsz7JvT9ozl2h+O4zg+cWIfXyo/3F4JIiEJaRJgALBljqur9i32DfZF9k32SU7h",
-	"A0CCJEiRatlxcubHxLZAXD589xs+zWKe5ZwRpuRs/mm2JTghAv749C3e6P8mRMaC5opyNpvP3m4JuiFC",
-	"Us4QX6PdFitEJcJM7oggySyayXhLMqy/VGVOZvOZVIKyzez2Npq94pKaiULzpiTZEIFyOwgpPbnaEjs7",
-	"umZ8JxFfR0husUjmbuCeRV+TPMUlSbqLKlEQRNdIbanUp9Br8ULFPCP6cJghgkVKiUAxTlO0o2oLYyTO",
-	"CLomZWNhwopsNn8Pk84+RIGNvFE4JUO7qE6acCIR4wqOrLeSUbao4FISNWnl22iWY4EzouzVPimE5CJ8",
-	"CUtGPqpFDCOWemm9rRxvCFqRNRckaoFhTVM97eksmlE9x+8FERowDGd6E2aixnYz/PEFYRu1nc0vzu9d",
-	"hiD1jDAisN7VK6zHfTJz5/ov1dSbatAsmgnye0E1As41FPzl/k2Q9Ww++29nNaafmV/lWb3O8wQWfp6Q",
-	"LOeKsLj8iZRdCL1kcPEo13haiHiLJYkaOIE4Q+SGiBIJokR5in7V4OICwMYLhRJerFKCfi+4IjXYDOHV",
-	"h/M2cvITYFr/CT2A3rt/P5pllFUADkG3eciXcDacVlDev5XDl35BM6qqlVq4ksKP/vQJWeMiVbP5/fNo",
-	"tuYiw2o2n1Gmvr03i/TiNNOof+/8HJY2f6sXpkyRDRGw8s+U9XOfXzFVqGCKpiF+Y/iDI78+TPdJtHGI",
-	"HCtFhP7if70/P3n44dNFdP927v548c/bf5tFQbYlibjZRwSiHnUwFXgrARnc6olkzpkkwC5eCb5KSab/",
-	"GHOmCIMbxHme0hi+OsvNiL//Jg10x63r5oUVWxeiWf+OMIV2grPNKUDEfqenfRzHvDD7yAXPiVDU7DUW",
-	"JKFqkVJG9i3/BIbK2W00o8m+wXZBDR8H+46siWY8J4wkCwwbq/A1wYqcKJqR7j1HszzFLDiXTLmRyU3I",
-	"/Mh3KMOsRDX7kyjDJVoRpJdHWCHOYr1Wh2DaZBHNFCVi39HfUktCNXa91xCze7eTuA1HjSvwQVJLJr76",
-	"jcRKr1+DVcuxjzjLU32P72c4jhfnF9fn4f/puTyy0oM1PeGTf334dO9BiKCi2Xc4xRouHYjiG0xTrHny",
-	"35E+c1KkJEF/R4a04I8xZ7LI4I/kY65hgP4n2gjMFKg8TRSccvvV2gGepEnAXqzMNSmsBc/MqjJCKZFG",
-	"YSkkSZCBObIw9y/+wWXw4t2JJhDJYaTlfbXQW53wqQX1hC/clUz8Aq6NKpLJfV9aJHqmvwL6MYDFQuBy",
-	"Zvgm4MyEHVQo10WBZ+Y4CLMEtMGSKEQZIuu1Jp8R99wiWqw/qlHOX9vbuocc9R3UsG0TeOeCK6CGCL4B",
-	"wA73xpnj6iOB16CfsRg5HfUNxOkNmcTap+Ov+UJOWmXjQNn5JeMJSZu43RnTRmB9G0aoTPsuF5QLqsrG",
-	"vvvljiA5pknFSwKcT/+OVji+DjI5tNsShqhCOyw9RjyC8R1CobwQMQkblz55mZuoxntAiRxmN8mvh+R8",
-	"ZAvR0BNNQWmKnS7bpKH9ukzT6tHbSAmexpolUSqd9oXCqtjLX9+YUUFtw85QL+7tPAgmQbAi1ozDSUKN",
-	"nfPKg9Yap5K05bfT7hp26nlIRQ8tCedtEUEPKj5lCUk85fuQu2zp7s3LbEkTekMYkNQ4SvHuuDnRky0W",
-	"m7H0tsP0JjTJL1yh2EyEtGG82TpyTgpygGwzKNLFjGoHIRT5gZI0eSqEcYY0YZ8QhWkaZH4517sIOFD+",
-	"/c3LX5D9FVGmODCvFU/KCHEBf9HYBc4lVPlkguaffza3XuQ2FTpLTdUBuaoUyXI1kjnHuJBBtlzqK1pj",
-	"qvVjLsBjJqjWTzaYspBsioEEpxlECcGJkwsj5aymo2mSmW3sCj0/LayPMzhkkxeLbCyRT2fHNMMbMl4l",
-	"fa6Hh0RyStm1HL/4Cxh+G81+L0ixV5/6Dz3oVYpjMrPISqQav9ibnMQ1j8nIfqXvTT3SSBMxFbGmSaBo",
-	"5qFAkxBeU0mkcYMaT1+8xWxzONNycs0tWMOzASB3ow2y8uglqsi8wqFhPmGsbs+O3hC2345uY0zXBQPq",
-	"SZi4blygofNTjfXdiyPpOvyDwqpCnmEWCnNUG4jcJqt1/cmGofZKk1tXWmCFR5Osx6oDdLvFcpFx4bOn",
-	"FecpwTDac8/vPzXsyptx+GSvayqeoC5VjrgRkmVT0MQ5YWqiBYd4PZ4V2coM3xK62Y6dG6ydlt724HKP",
-	"S1rDc4NB2c4FtyLSm+DyPKD5eVZSw0k9U/puFF8AThkHtb+Trh7Rv+SeXUP0oO2AP7/8Z4jtWRtfBGAT",
-	"ILWQrva9OeEcJQLvGFpzgUpegFtCkJiLJKwMVv75y3sPLx8++Me9h/c9N/15UOdUJJcjL1zhTVNK7jtc",
-	"hj8+N2O/vdclux1NjJd979ItIjOIV93mMI2B4OuyzK+NhsaQyTBVDCD7MIr24uQYk+Uu6LPXx3EwhtSA",
-	"idrY4matLsodIrJIYc9v9xtCLqMAdnBqVSoyVkm1YZ2F+eXTcRT5uDaG22FmKhHwyG8khPJJnUqgpBfY",
-	"AHMwnmJtDij2a3zDC0FVj1zdNMynKfr6JArbbw7AdTpb/mC1ejzJbPG9+w/C+D+ZQtS2yFYM03RRiDAf",
-	"Gfj3xSHeT09JH+OMOJSCQVHvJBwYFb1DwIbyWlRVQbpJ0D5e+hZAQ8XXQGsDtwOyXtbQUfNptmmo+QsX",
-	"i74X1vhhlp+xCCn7e6hqErpPx7cptx+60YEr6AXnEfT/XpP9C6v+sI93uSawvUp/Rpn/rxfRNEQ4qrIW",
-	"cr0+Z+o1WOEBR57Vz8epQPjj2JGUHaQugqtMLxNVWwtdjnVcd9IbJsvh/TT4EykNBaZYKgjiTVqgNx0i",
-	"F2RNP4bzzFZkQxmjbONyzCSJBVERUhwpkqbompQS4RwLtdc/apIRzGJ2Ow0O2gPeDmO8JuV+/8dPpHxB",
-	"pbojC9C3exvA6w4Jh/b+s1PTe6yIQd7j6KRlSgx98wtYE9Vn1wYzx+NBwHhou5aJ2hLjIAcFGSl8TSTi",
-	"zEM4j5scHKXkPB22QGQYW9dUSOVSRB3VRhNWlvRfZMrV6PELbQkEgKX1DTC+jcaBtAKdFamieUqqfLVx",
-	"+T+VwTR2XwWjatGr2b8SNAZlnjOCLs7vXf6//6P/3yj7yGbzWvAhZ+eM0Ntg1YymKQ0s+lQqmmlSR89e",
-	"vUOaSVUsxXCCqaqByey1bARQpoFx9jL9O6qNtoqkGjjVJYHavGtAtHnUXto/AgMyPCQcyY/JYsX59X4l",
-	"wxsb9bOrX8jORWHT9OV6Nn8/hje2T2fkQ/f632z5jrmUt70x2g96Px47G6Ut9HtX2trCwMiWttA38kBt",
-	"4WVOmJcUeUC4O5CDobhJfC950fRmjo2Hv4Tkv95kTRyPElnu+9tohnO6uJ6CSxb3bj+0M0yfM4SRsKUB",
-	"LuMXkn/Nat9IxNOESKUVkajK3qZKWk2lm11ltxm6nlc2y7N1fsYKnC4SKuHLRU5ETEY7Au+SjycnfNEn",
-	"7jPO1DYtF7GL6TQB/O4Ngl8eIVakKcoIZhKtSoQ3griAVg9nfl8dM5rpj2cfhrSLKlH2c+a7NmSCTXit",
-	"mXYTFFHvxYaTZPsQ5ghcHvDuYD3zFZdKA/kIeXoTzAknelxZC5WysCJ1f/LUShB8baIvCVmpQDmMDQKG",
-	"I/u9uXS5VzuwL1mjqgEwC9kT+TlgPUxCS9MXlpxDae1yOp1r1LPxqAnp8FUsdgRJpXgVjBm0wGKGhfbl",
-	"xWDdMcPQqaoQWsh4UA5oEhB6b5Se5hHKBd8InEmUkJgmRHMtqsK5Kr05QkQILsZncXiZSMFUDls2M+I+",
-	"eE7Y6CxM8GEujIegc4T6+kbD9YDsSiiT6kuBr81CqK8CbSTDJZJFHBOSoBQ38qc8E7HO9hglFlRKBuy4",
-	"9sYem4o4vNIqAVQHAULt81NYR7BZzUv8sB971+GDpYcYNoJI+YOwUvEu+V5rgWPVdqP2a7IHZjSFDWtj",
-	"Ga4IZRuU4YRECCQmSUy1w/k4M3YSw8oFuaFkF7pVLQnRu9cvTIKezDS65TRWhejLKNqMyAuG+6xzc8xX",
-	"Dioe96vuIXTjXsJVwOwmEmqlthQqC0lBklP0GOV6OKKmlBSDafwIiIlYkxlKd5HQltBpt45lS3AgGeDf",
-	"+Ur6BjbSFjK4I7RaZIp2d5gqWy9qyIOzkQVJbmeLTC6scdVSK6FKj4IzJuEMKmf1f3ZcXLvKWbXlkiDY",
-	"v/HcjAwe+mtTNm5t7FY2HiuqEOO7sano2NbLOVVHw42yzWLNxcJM6ziBxqsP+/iLubFq4jAa2cSRVrBY",
-	"q00J37HxmmWlrATk1XR1xYP9yFjeIdHCQd+Gl1XTTZw2aGwTehuBwOErMVP6tkIN6qjpP/FB0Dhe7z3e",
-	"MWGrZRADGzpFVbLPxTiKrcPfLaZEP5LUn69y7n4z0jl5YEbXkZKzKtdoTy7U5ONUwefjwimYjRRCmcFK",
-	"g8kW3SHkd0A5g0xpTGRINaTx1hZDggN8S9LE98gP5vjqSUN8y+a9D337TpIeAe+sO7vlvSTsnfU7rOLt",
-	"ZDLOMsyS8SaGt94T820zznrf5h3av17s8RpU6+85m1tr3+laTv2POFZpCaLdKhtqK4gl3FYkel9s2haD",
-	"TASwaNLLlAr6JqT8iULAskbThEUc468y6Ccerab2/qTNi1bN9b7Uzc8CroqsunC7HUa7TnBXU+Le4K7f",
-	"dKH2NwRc4xjZngdI4lK6kJelia4q/VW6KD6jV+ELuw2GzP9QXGNbXRXa8SJN0BbfkKqJEcLpaHulz3PQ",
-	"YZZJ0PIftvIDFH8onXct74xLVbdY0tYGeFZiHjaXxvCFiyE9nTb1sYf6yxZuk5izRHqNWKzWjKAjExQD",
-	"r0r9QyZJekOC6lG1z38+uNy/uQMFfi9Tat2ZtJHE0bKteX1Q2LZvf50qUpNr7XjXSD5c9WIZT4yNNW/H",
-	"gCKQPyjqH6YqMRa8+6IbboXQZb0hWMTbrzWjL5oprkxjpqkpDO3sPzdVGAhagzgug/m1wVcSmgBfiRBW",
-	"hu+4vnFWaz+WFjKeTN80Cg+bh8p5SuOyLwykKNuMx1cXQpuaaOE5I8K/JGGuDpOaGOvohgjHKhj3GUer",
-	"aRFJk/F+sT9X4bm9jUZAcqgOPXL41XL/VKg1jK6vKuRsMdIinVA0XM/3ukjJntTqYdXGq1qFLQxvH5br",
-	"bB6KQBYrLKlcQLF7KA2PsBN9XxKzRG0rF3TVpan2sI3Kewt77qOZIiKjth1e58fdttwPkGqG2tUfOJ+Z",
-	"LAgs8E7c3UNTBbPbUQ74ARoSQCuVte1M0OwhNa7VyRCHdfW04Yj2oOTI+A1JHsHOLClFRmRMLgg6qBnX",
-	"Aq/V/jyRUBuihQl6TDHzepstRIgyE15IjFMQgP6NRKa/TGTRH0vTihUjy2vMDxWTmZL+cHANVH/ixDU1",
-	"vh8X4qib9ezjl54fYNFqQ1X9PZTeMZCqcVwB7g4wGV2qDydjiyCqEGySoVzLwVEf7M9mgRsNdTRyx+lS",
-	"UvfIHehFpjvZsBR0LOUIGnuTPf3xtThvKoeFoxQTxwW5CoUSmk5M2oNhftCHZRbNVimPr00elGkM1Wjc",
-	"FqIQs1Zv7sAEjnlYX5kDAgNthpP39nJtROswgi6tCMtGC+UI4tVUtVq8Vn08jtk75Fg9QTxK7AkovLXJ",
-	"jQ6BCFNE5IJK43IqEsqNi2HmGqgIyDogJIgl7yTekNck5+KuWYhmJr4Lkdla8KyDcKErUHzEsBYsYXL4",
-	"dCA9vdrdEbLuElyOOozXvDXgH2IJ2CZYIT3fKD1nWk+iYLpMz+D+ngA1NzrIQ1F61fA+PJpsrpMbWJ01",
-	"fJdkYqCpdghbXyMWoBKfomcmuGhbsK54wRLNUkxXRWAgdVHIoypB3ChsiLO0tHkocJF6VqYtT8xQjstu",
-	"ts0xgt1TPr0NBVQkiQtBVflGY7bZ13WoDfpjhh6/eg7tzuF0UMxnWyLlNwvX/hpkJsHCT9HbKpWbjs+U",
-	"rXmgwzr0MGYuDT9CWF6DIYBNy/QI2TQ5kzomI7TDKoaG9Fkjj2xN9X3pf4X2ZIblS0IQse7X3ZbG2yvm",
-	"7p3geGuDOFKdXrEr9re//URKefq3v6Gnps0TTlO0Kgy65MUqpbH+QKIYC0GJRMvHhdpyQf8FNzJH38HZ",
-	"NUT+///+v8tT9KuBVcrZxkgnxiG/0Z71ipkIhESX55f64IiutZBKqGn/Sj7SamdeU3a9wSc4TaW5C207",
-	"Vcis8DXR0Fy2mrgv53DUka3sr5jtZV+XwrlnEqhE1yRXcEN6LEC5DqRoyBu0aOzAPckwR0oUZKnvdF1I",
-	"nEpEWZwWCUlOr9hbfyswh4NXhQHSfEgSuwb11siozDRmLC3EXhOcaOwoeSEQ3zG0E1QRuF4bonbPWNjJ",
-	"XlG2ucHyxLWNX54i0C2oamkWS1+1WJpUuC25YmbADlMlI4vCwEU0c6cZiWygw1dDYHM2NHWKHrO6MAUr",
-	"FEOoSmMC5NdpNEKEgQfLYuAVq3YNj01Y+FoIWB+/h9GQpKzBuOzr5r5E//31D0/Qw8v7//gf9hKQhBgk",
-	"WsY8IctHUBKz1NS9NOmEkBqrN3zFIDYKhvsW51ALBNDZ2eKihNud1f4hvTcbYPX6gGiSlFXPV635ykgv",
-	"Vim8SKOfCTSZTcAW51ds+ezpW3R2c3FWN1I7MaaxhgrImizDopzNXfNO2OHj5zV7MYe2j5OUvAAeHm9J",
-	"fH1ahfTms9zA3VPZ5rMLFznFOZ3NZ9+eXpyez6Bz+RZ4q96XVwO1MeVtFUt/nsArF8rVP7Xa8t87Px9o",
-	"yT+tFX9VYtVtxf+2rok6NQHlqkAuNGO1Ra+9vw9lb7pK7zbFNaZFwHvXE17OPugvPRhZ57xUYakhPbGB",
-	"4PkYgrRyi/IUs8jlCgHvTjH7RtYSnyUog+xNVfE3K94My7sm5Teu7AtRecUk1BxSZrZvaVSL/EeBorKU",
-	"4BuTGcoLBRMKm5Rb7bYkyidxPTlwkA7bjpDkeqaskFqSoC0WoJRsCiIl0jPPEVZ6SanQxQPwleFYESEj",
-	"JIt4q9kVJPwmPEPv3j3/3hBBE+W4V0vYfDqmp9iuHnLWekDl9kOV1v4dT8qj4atf7njbVC01x7vtkMrF",
-	"UZeuaxqHCUZfs4bmKbSHqZ5WConCvmXtZ2fVuNto1pZM+76txtndHkLAVjOczd9/8Mm5pa4Nk3FOT65J",
-	"KXt5XUql0irX5+R0rn1D4OIeu64TDY1dkBt+TZLIlYMCfzgyJ/xGOoYjwxCMKr7XhFhc9bj+PHRW99D+",
-	"wlTm6nbD5HVNykdeKa4ms16WfIyr+tmq0faSRmH52adrUt4aUZWSUF75W5A5pt07qBng71+TnT4WZMJU",
-	"b0mBq1ScotcaGbUWS5VVro3PCko8tpRtjMBKsalb1qqKxuEVcWh82uH25geDQi1eH3hv6HrPW1Qj2swY",
-	"mdDAm8twMFufAHR8u/W7XyTAb/RVruonY/p0M/eqzFQ56T9HdRsFG+SYmcEMhMBXZF4R0zYoVJ7YG0ck",
-	"lcTq1zIyTTaoBAvDPD5mytYjxPjOSPvQ61W4+fDWGPdv4B6Px6YdXHsYgAVOS666JwuHZCGMuZMMrb+t",
-	"HvQb+tAMuoPkbQgMe/AIrUrkgrAOgZ0fssLflpexV+Y+a3jf7obIe4bbpwdHjDRPxemBIXytH4MYhU71",
-	"uxLdF/2ajjrIBAVvC7MOyMDqkA0beHWyChB9Vtpo9aIOaTJghLeo40+K8bWK5KFzhBjZVdqYRwM+Kvtq",
-	"U6uDu4k9yqbjlyWmdtL88298pdUJzgh0KrIPOS7BCbmEESbzx6ZcbXma1G5g40iLCyEIU1fMDFlxfm3k",
-	"84onpesmBX3HDdsG711GmHqE1jxN+Q4toeX7MmSlGdXvmV+K9lWaat3+4l9YlfS7rYelCVy1tIWzNjQo",
-	"GwEBF6w+siH3gse450VK8BI0iw0Rlfve1/0DDMOKWB9bR30VsQnTZFc2nX2q/3I7pGzdAdlbL8qOkD8N",
-	"wfZl2Hkfftbg+a+l8LxkDfQHT6yx+rxHMQ7CsrP6kYqwhHiqzS8nBhjf2eiRXhf0cVOHYLOs5pUu7lfg",
-	"R3WcSG5JYjtdmxE2peP0itnHvPTH2PNn62Vbpt0jkEUgJUA3QRAM2VHpKlckWuJUEJyUJzBgeYoeu+r0",
-	"DJcmGAR+RT272UjJC1tCNLdhD5Net8BqkXGplrbcXW0JawVbcgFWKiDJiclGWSLKpCI4QXwNTnsIx3FB",
-	"rpjaYgar7YCx8TQJCjUAwHHpvKf0pQqRgd+1vgVXBNP7onUDPmGrqUpjH8xVnyihq4eaPys3ajwuF+BH",
-	"P/Kd0W28cZCWaXP4/gKuzjoiBGdshKIOZjj10zebYBdDcPCcQBsPM9SPtq41SpjA1lIynMstV8vIEOXS",
-	"mEJLrUL6zxEBx1rmtlHM0jWr2UF9wBUzLibLBajSHEk+shNUy2lYpUQRrQhTJUm6Nrta0mRpck6roRon",
-	"bOTLpWbXx5/r9UzGFVRxYYmWL7BUJ0/1UU+ef79Eimslq8iIC7hV54LQMo637lzKJQJnVEpwzIr6Gwec",
-	"KwYeEkb0SM0HY55pgYGuCcnNbiH5GZ5MNqe+uO/8buaQUgmCM81rJYIcRRseYjhFZm8mpwB+u9KkhzLK",
-	"CkXkHMWcMRJbH90pesUNb2npcxAedRF3E+61cQPNhMASvXhg92EDCQGeaX4/Ls8MPgTfuLG+Z+C9bt0T",
-	"HEWKfFSGRE7McZoMq5P28vFESnJS05RD8xFPjnt9kzSxW4SZ9mTTlHRAu1SPamdp/QiuzV8hDWYKr6rT",
-	"wHo9Q8+dLv+ncAr5ffwHfDM9Xyu86UPqEdlU4TldfttxZ21c8VQjo8cFfzwNon4l4S/umdrgNCWi7PVF",
-	"WeJp0dvZJ/jvYGTouXJZA6pexyUWIQlVq6foe/31cDDoiefDMMFMUz/QDQOZrTy3zXHGxWdM8zYqkfk4",
-	"Odq1HuGCADgQ6XENfzrXEvU6GhwY7sD1PjuF9TkL4Lj/9fwEA7e8P6pJK7Q/JK5ZPWGjLz13rXyaNwP9",
-	"Pb3MgpSsIR9Ia5KQRKi2pNS/OD/z8/XJz5C+WJH9Ut/Q0inXlvZURfOQcQyZdSUvrhhoj5IQm/haeQiC",
-	"VnvlSQjplwU8ENNDEkFF0e19SPAFdcTje5/9J25G+Z2PTKXm2aQeUs30j/7lQ4z2jyDdY0hEvKm4rTbJ",
-	"9OFAMmmr1dfMxonHs4TvWMpNB8ogn3YDhjDz85B5j1p2gwU1Edl6wrr/HBd0Y8uCXYGO90/V416hLo9t",
-	"WfLt+b2hiIHtWKoFs6vtZeSjctZpC8H8GER/bOFIKlO1NWUf5O1DBlNlMWib/GyGfEYKrt/a6MkWM7u8",
-	"g/XWk1X31rUAlLbuGfwfOI5JbgOV9rVEkxnt5wBghVO+KUgNyjzFe+L/r2DEZwRk1c2+B46wxQjFW4Lz",
-	"Y+TYDYA1t2cdABjEdQeSjd+62C9a0bpfEVUuA/0U/WLDAZC8VEcOQwHc/7ANQj+H8Gs0Cf3C0s+cq0fw",
-	"AfSO4vTolAqYfl62i9Wg+8OrLx+47B+4QOCzF1hxIdFuyxFIGc1XqakkKSSZQwKA7d3Z21grQgmHXCzw",
-	"3BqPeUXKCU2uGEQe0LKQZGnjMtIUKrn8dT1Vjm1iuneE+sUspyHWiRPw6ESNprRy1iMurpgruX/kBZT8",
-	"+HdP8y2EFVrWLS4HchReNxr6fZVJCqHeil82S6HZTStINX5Cwpakf6lQy4+aetwBtdYCdKOsOaPJpuSF",
-	"aCkNnYQ3n6TPPnl/uz3zeoDuifj6RFVXdZqw3yl6yapEMYl+K6Tj+gn8wwZaJvnUY+IdJiw7N3RvvTNX",
-	"DMSDIb5T9LhJzW6JVqgXoh3wI4NyO8gLrYw7xtXJmhcsCVKjXesu5Oh3jBuZRxGk4M8kdLq98LqU9KuJ",
-	"91qe9leiIahOBHxrtVc7hF7qvrLjyWWOlqYrCFQC2j49rk+NVCBJDEWcone56aYuCEEJLl2IjVqstzRF",
-	"TcW0VDRNr9iKOMH1yFCSEWaum5c7NYxGVQ+SqPKgCFs0alqiDJPcFTsKzUnbXO+PJ7njC81m48AvrF+O",
-	"IfUf+c71dvsrZicA2tti2narxbFUP185f2VPpmzBJCqAVu+fn7vSZAmZsSIhInJ1824fXBL38ge12dQp",
-	"WStb/F49nKElX6xnSGyS7RVTAjNpXkBxZY4mrwCypngKXiV4yUQhnKYuqG+IGzeqwVtxEGAA8DKI/lwq",
-	"nps0KKBwOTdH2JrSSOgWqlVoLbz5jkWmpsiWosOZq6JQJBUAw3lZzC4BokH5W7DXvs3x9evCpi/9F6bs",
-	"QNvYPjG+IiDI+domiNjC+b8QkdtM9cgZixqTrR6HMsxKTQzu7dM+ejfxwl4PkPn56430t+6di6Rq/mge",
-	"0wXxjDfSNMxjJUox2xR4Qx4heC9MK+mZjUeE/La/98UpLoPPnA7uyL3zi6p3fkMrulFTFx6TttD3wv6e",
-	"RjL1OxAXD7odlb9kdsPdsjjMKyt9WZnNFuEXD7795+Vwi/C+ZeyrN599HWn6+A7lmLpVLu89vHz44B/3",
-	"Ht7fn3jaxOCfcQIVKFwg14wveDGmm9bEKsHwalUbwCBK86+rGNFrE96b0hKhFXF8hkjjwa67Qu00j2gm",
-	"ivz5c2B+oCyx1R5oVVqOFwErBjnlSZL+QE+nL8tQAUinDfJnvfTWWj1eObNrLXrWXMTk+FGLnnY4UAK6",
-	"tZUJrjWOK1ociG5I1/hyENDVoK9eIYACzpQyUvdxbOTH/fkS6JptTv/CSXSmCVXGb+C0UDNidNfelLqO",
-	"bltI2wq2D5Ohu+ORy/N/gKT8BJcRevf2ifd027fn1pe14QfJ0DHi8wUOr614gstT9Ni+sPDtgwe+X63q",
-	"bHSAyP3C0tbvOxpA/peMIMF3dVlAgk1qJGijrlFciQpw3DV6tvzZ6eVXV/lQQN3DqmyePUwnTcliGzq+",
-	"/6Cv0HQVMQRRiHQ2n52BV8HO8skhR9UZQ2Oj/bdasnj/6MdZ/bFVg9Tqn6wacPvh9j8DAAD//w==",
+	"5H3rkts2uuCroLSnKrsz7Ha30/ZM5NofHk+S8YkT+/hS+eH2ShAJSZgmAQYAW9a4umrfYt9gX2TfZJ/k",
+	"FD5cCJIgRapl53Lmx8S2QFw+fPcbPs1SXpScEabkbP5ptiU4IwL++O1bvNH/zYhMBS0V5Ww2n73dEnRL",
+	"hKScIb5Guy1WiEqEmdwRQbJZMpPplhRYf6n2JZnNZ1IJyjazu7tk9opLaiaKzZuTbEMEKu0gpPTkakvs",
+	"7OiG8Z1EfJ0gucUim7uBBxZ9Tcoc70nWXVSJiiC6RmpLpT6FXotXKuUF0YfDDBEsckoESnGeox1VWxgj",
+	"cUHQDdk3FiasKmbz9zDp7EMS2cgbhXMytAt/0owTiRhXcGS9lYKyhYfLnqhJK98lsxILXBBlr/ZZJSQX",
+	"8UtYMvJRLVIYsdRL622VeEPQiqy5IEkLDGua62nPZ8mM6jl+qYjQgGG40JswEzW2W+CPLwjbqO1sfnnx",
+	"8CoGqe8JIwLrXb3CetwnM3ep/+Kn3vhBs2QmyC8V1Qg411AIl/s3Qdaz+ey/Pagx/YH5VT6o13mewcLP",
+	"M1KUXBGW7n8g+y6EXjK4eFRqPK1EusWSJA2cQJwhckvEHgmixP4c/azBxQWAjVcKZbxa5QT9UnFFarAZ",
+	"wqsPF2zk7AfAtP4TBgB9+OhRMiso8wCOQbd5yJdwNpx7KB/eyvFLv6AFVX6lFq7k8GM4fUbWuMrVbP7o",
+	"IpmtuSiwms1nlKmvH84SvTgtNOo/vLiApc3f6oUpU2RDBKz8I2X93OdnTBWqmKJ5jN8Y/uDIrw/TQxJt",
+	"HKLEShGhv/hf7y/Ovvnw6TJ5dDd3f7z8692/zZIo25JE3B4iAlGPOpoKgpWADO70RLLkTBJgF68EX+Wk",
+	"0H9MOVOEwQ3issxpCl89KM2IP/9TGuiOW9fNCyu2LkSz/h1hCu0EZ5tzgIj9Tk/7NE15ZfZRCl4SoajZ",
+	"aypIRtUip4wcWv4ZDJWzu2RGs0OD7YIaPg72HVmTzHhJGMkWGDbm8TXDipwpWpDuPSezMscsOpfMuZHJ",
+	"Tcj8g+9Qgdke1exPogLv0YogvTzCCnGW6rU6BNMmi2SmKBGHjv6WWhKqseu9hpjdu53EbThpXEEIkloy",
+	"8dU/Sar0+jVYtRz7iIsy1/f4fobTdHFxeXMR/5+eKyArPVjTEz7714dPDx/HCCqZ/Q3nWMOlA1F8i2mO",
+	"NU/+M9JnzqqcZOjPyJAW/DHlTFYF/JF8LDUM0P9EG4GZApWniYJTbt+vHeFJmgTsxcpSk8Ja8MKsKhOU",
+	"E2kUlkqSDBmYIwvz8OIfX0Uv3p1oApEcR1rBVwu91QmfWlBP+MJdycQv4NqoIoU89KVFou/1V0A/BrBY",
+	"CLyfGb4JODNhBx7luijwvTkOwiwDbXBPFKIMkfVak8+Ie24RLdYf1SgXrh1sPUCO+g5q2LYJvHPBHqgx",
+	"gm8AsMO9ceG4+kjgNehnLEZOR30DcXpLJrH26fhrvpCTVtk4UHZ+KXhG8iZud8a0EVjfhhEq074rBeWC",
+	"qn1j3/1yR5AS08zzkgjn07+jFU5vokwO7baEIarQDsuAEY9gfMdQKK9ESuLGZUhe5ib8+AAoicPsJvn1",
+	"kFyIbDEaeqYpKM+x02WbNHRYl2laPXobOcHTWLMkSuXTvlBYVQf56xszKqpt2BnqxYOdR8EkCFbEmnE4",
+	"y6ixc14F0FrjXJK2/HbaXcNOvYip6LEl4bwtIuhBxW9ZRrJA+T7mLlu6e/MyW9KE3hIGJDWOUoI7bk70",
+	"bIvFZiy97TC9jU3yE1coNRMhbRhvto6cs4ocIdsMinQxw+8ghiLfUZJn3wphnCFN2GdEYZpHmV/J9S4i",
+	"DpR/f/PyJ2R/RZQpDsxrxbN9griAv2jsAucS8j6ZqPkXns2tl7hNxc5SU3VEripFilKNZM4prmSULe/1",
+	"Fa0x1foxF+AxE1TrJxtMWUw2pUCC0wyijODMyYWRclbT0TTJzDZ2hZ6fFtbHGR2yKatFMZbIp7NjWuAN",
+	"Ga+SPtfDYyI5p+xGjl/8BQy/S2a/VKQ6qE/9hx70KscpmVlkJVKNX+xNSdKaxxTksNL3ph5ppImYiljT",
+	"JFAyC1CgSQivqSTSuEGNpy/dYrY5nmk5ueYWrOHZAJC70QZZBfSSeDL3ODTMJ4zVHdjRG8IO29FtjOm6",
+	"YEA9iRPXrQs0dH6qsb57cSRfx39QWHnkGWahMIffQOI26dcNJxuG2itNbl1pgRUeTbIBq47Q7RbLRcFF",
+	"yJ5WnOcEw+jAPX/41LCrYMbhk72uqXiCuuQdcSMky6aimXPC1EQLDvF6PKuKlRm+JXSzHTs3WDstve3x",
+	"1QGXtIbnBoOyXQpuRWQwwdVFRPMLrKSGk3qm9N0ovgCcMg7qcCddPaJ/yQO7huhB2wF/cfXXGNuzNr6I",
+	"wCZCajFd7e/mhHOUCbxjaM0F2vMK3BKCpFxkcWXQ++evHn5z9c3jvzz85lHgpr+I6pyKlHLkhSu8aUrJ",
+	"Q4cr8MfnZuzXD7tkt6OZ8bIfXLpFZAbx/G0O0xgIvi7L/K3R0BgyGaaKAWQfRtFenBxjstwHfQ76OI7G",
+	"kBowSRtb3Kz+otwhEosU9vx2vzHkMgpgB6dWe0XGKqk2rLMwv3w6jSKf1sZwO8xMJQIe+ZWEUD6pUwmU",
+	"DAIbYA6mU6zNAcV+jW95Jajqkaubhvk0RV+fRGGHzQG4TmfLH61WjyeZLX746HEc/ydTiNpWxYphmi8q",
+	"EecjA/++OMb7GSjpY5wRx1IwKOqdhAOjoncI2FBei6o8pJsEHeJlaAE0VHwNtDZwOyDrZQ0dNZ8Wm4aa",
+	"v3Cx6IdxjR9m+RGLmLJ/gKomoft0fJty+7EbHbiCXnCeQP/vNdm/sOoP+3hXagI7qPQXlIX/eplMQ4ST",
+	"Kmsx1+tzpl6DFR5x5Fn9fJwKhD+OHUnZUeoiuMr0MonfWuxyrOO6k94wWQ4fpsEfyN5QYI6lgiDepAV6",
+	"0yFKQdb0YzzPbEU2lDHKNi7HTJJUEJUgxZEieY5uyF4iXGKhDvpHTTKCWcxup8FBe8DbYYw3ZH/Y//ED",
+	"2b+gUt2TBejbvYvgdYeEY3v/0anpPVbEIO9xdNIyJYa++QmsCf/ZjcHM8XgQMR7armWitsQ4yEFBRgrf",
+	"EIk4CxAu4CZHRyk5z4ctEBnH1jUVUrkUUUe1yYSVJf0XmXI1evxCWwIRYGl9A4xvo3EgrUAXVa5omROf",
+	"rzYu/8cbTGP3VTGqFr2a/StBU1DmOSPo8uLh1f/7P/r/jbKPbDavBR9yds4IvQ1WLWie08ii30pFC03q",
+	"6PtX75BmUp6lGE4wVTUwmb2WjQDKNDDOXmZ4R7XR5kmqgVNdEqjNuwZEm0ftpf0TMCDDQ+KR/JQsVpzf",
+	"HFYygrFJP7v6iexcFDbPX65n8/djeGP7dEY+dK//zZbvmEt5Oxij/aD3E7CzUdpCv3elrS0MjGxpC30j",
+	"j9QWXpaEBUmRR4S7IzkYipvE9z2vmt7MsfHwl5D815usidNRIst9f5fMcEkXN1NwyeLe3Yd2hulzhjAS",
+	"tjTAZfxC8q9Z7SuJeJ4RqbQikvjsbaqk1VS62VV2m7HreWWzPFvnZ6zC+SKjEr5clESkZLQj8D75eHLC",
+	"F33ivuBMbfP9InUxnSaA371B8MsTxKo8RwXBTKLVHuGNIC6g1cOZ3/tjJjP98ezDkHbhE2U/Z75rQybY",
+	"hNeaaTdBkfRebDxJtg9hTsDlAe+O1jNfcak0kE+QpzfBnHCix5W1UCkrK1IPJ0+tBME3JvqSkZWKlMPY",
+	"IGA8st+bS1cGtQOHkjV8DYBZyJ4ozAHrYRJamr6w5BxLa5fT6Vyjno1HTUiH97HYESSV41U0ZtACixkW",
+	"21cQg3XHjEPHVyG0kPGoHNAsIvTeKD3NE1QKvhG4kCgjKc2I5lpUxXNVenOEiBBcjM/iCDKRoqkctmxm",
+	"xH3wkrDRWZjgw1wYD0HnCPX1jYbrEdmVUCbVlwJfm4VQXwXaSIH3SFZpSkiGctzInwpMxDrbY5RYUDkZ",
+	"sOPaG3tqKuLwSqsEUB0ECHXIT2EdwWa1IPHDfhxcRwiWHmLYCCLld8JKxfvke60FTlXbjdqvyR6Z0RQ3",
+	"rI1luCKUbVCBM5IgkJgkM9UOF+PM2EkMqxTklpJd7Fa1JETvXr8wCXqy0OhW0lRVoi+jaDMiLxjus87N",
+	"MV85qATcz99D7MaDhKuI2U0k1EptKVQWkopk5+gpKvVwRE0pKQbT+AkQE7EmM5TuIqEtofNuHcuW4Egy",
+	"wL/zlQwNbKQtZHBHaLXIFO3uMFW2XtSQB2cjC5LczhaFXFjjqqVWQpUeBWdMxhlUzur/7Li4cZWzassl",
+	"QbB/47kZGTwM16Zs3NrYrWw8VlQhxndjU9GxrZdzqo6GG2WbxZqLhZnWcQKNVx8O8RdzY37iOBrZxJFW",
+	"sFirTRnfsfGapVdWIvJquroSwH5kLO+YaOGgbyPIqukmThs0tgm9jUDg8JWYKUNboQZ10vSfhCBoHK/3",
+	"Hu+ZsNUyiIENnSOf7HM5jmLr8HeLKdGPJA/n887dr0Y6J4/M6DpRcpZ3jfbkQk0+jg8+nxZO0WykGMoM",
+	"VhpMtuiOIb8jyhlkTlMiY6ohTbe2GBIc4FuSZ6FHfjDHV08a41s2733o23eS9Ah4Z93ZLR8k4eCsf8Mq",
+	"3U4m46LALBtvYgTrPTPfNuOsj2zeof3r5QGvgV//wNncWodO13Lqf8Spyvcg2q2yobaCWMJtRaIPxaZt",
+	"MchEAIsmvUypoG9CKpwoBixrNE1YxDF+n0E/8Wg1tfcnbV62aq4PpW5+FnB5surC7W4Y7TrBXU2JB4O7",
+	"YdOF2t8QcY1jZHseIIn30oW8LE10VenfpIviM3oVvrDbYMj8j8U1tv6q0I5XeYa2+Jb4JkYI56PtlT7P",
+	"QYdZZlHLf9jKj1D8sXTetbwLLlXdYklbG+BZSXncXBrDFy6H9HTa1Me+0V+2cJuknGUyaMRitWYEHZmg",
+	"GHi11z8UkuS3JKoe+X3+9fHV4c0dKfB7mVLrzqSNJI6Wbc3rg8K2Q/vrVJGaXGvHu0byYd+LZTwxNta8",
+	"GwOKSP6gqH+YqsRY8B6KbrgVYpf1hmCRbp/Fo5Nxp1KPNXqL82oEHzDDBuuzzJ6+wymJRdVerhHOc+M2",
+	"k4Z8C608JuCLkDckQ2suztFTZQj84QWCNSUiWI9SjvLX4G1kyjhIut4fn883FgKRbgPD9Xw16GOZxDZf",
+	"sBO0zfkO+rFJMlrbH1opZj3JSGbo0F19zozQtceDw0e0OHPPPNJkprgy7cCmJs60c07dVHHQab31tGLt",
+	"54Y0y2gG0ixB2BKD61ZobcVT6b7jhcObRrlr81Alz2m67ws+Kso244nLBW6npvcELrD4L1lcl4BJTWR/",
+	"dBuOU7UpCMVVq1UWybPx3tjfV7sDexuNMPhQ94PE4VfL6ehRaxhdX3nkbInvKidTeL6b73WVkwMJ/QcE",
+	"aV0rDVsY3j4s19k8lB4tVlhSuYAWC7HkT8LO9H1JzDK19YEP3xus9uuOyraMx4uSmSKioLYJY+fH3XZ/",
+	"GCB+hjrAFDmfmSwKLPCJ3d8v6FMo2rE1+AHaYEADn7Xth9HsXDauwc4Qh3VV3PE8ikHJUfBbkj2BnVlS",
+	"SozImFyGdlQLuAVeq8PZSbHmVwsTapviXOht8ZEgykxQKzOuaAD6VxKZrkaJRX8sTQNgjCyvMT94JjMl",
+	"6eboyrv+dJ0bajyOLrBWt4g6xC8D79Oi1fzM/z2WVDSQIHRaAe4OMBld/IeTsUUQVQk2yT1Ty8FRHxzO",
+	"oYIbjfXRcsfpUlL3yB3oJaYn3rAUdCzlBHp+kz39+hVgb7ybzFGKyR4AuQrlOZpOTLKNYX7Q/WeWzFY5",
+	"T29M9p1pR9ZoFxijELNWb8bKBI55XDejI8JRbYZT9nYQbsSIMYLewAjLRuPuBLIkqGo1FvbdY07ZseZU",
+	"nWgCSuwJY721KbUOgQhTRJSCSuPorDLKjXNh5tr2CMh1ISSKJe8k3pDXpOTivrmvZia+i5rVghcdhItd",
+	"geIjhrVgCZPDpwNFEX53J8j1zPB+1GGClsERryTLwDbBCun5Ruk50zphTfGn9XeiqLnRUR6KfdCDIYRH",
+	"k811MlL9WeN3SSaGN+swhPVwY0GM4+57E9K2jX9XvGKZZinGMQUMpC5FeuLLEozChjjL9zb7CS5Sz8q0",
+	"5YkZKvG+6+U7RYrFlE/vYmE8SdJKULV/ozHb7Osm1nz/KUNPXz2HJvtwOightY24ytuFa7oOMpNgESaG",
+	"bpUqTZ9xytY84laFztnMFX8kCMsbMASwadSfIJucaT2vCdphlcIzCEUje3FN9X3pf4WmeIblS0IQsU7/",
+	"3Zam22vm7p3gdGtDh1KdX7Nr9qc//UD28vxPf0LfmuZiOM/RqjLoUlarnKb6A4lSLAQlEi2fVmrLBf0X",
+	"3Mgc/Q3OriHy///3/12eo58NrHLONkY6MQ5Ztfas18zEvSS6urjSB0d0rYVURk3TYfKR+p0FTwHoDT7D",
+	"ee6c0Py2RmaFb4iG5rL1dMByDkcd+YDCNbMvKNQFmO5xDirRDSkV3JAeC1Cuw3ca8gYtGjtwD4HMkRIV",
+	"Weo7XVcS5xJRluZVRrLza/Y23ArM4eDlMUCaD0lm16DBGgWV4I9fWoi9JjjT2LHnlUB8x9AOvMkAPZtA",
+	"4YqPzGSvKNvcYnnmHitYniPQLahqaRbLULVYmgTMLblmZsAOUyUTi8LARTRzpwVJbHgtVENgczYgeo6e",
+	"srocCiuUQoBUYwJkdWo0QoSBB8ti4DXzu4YnTix8LQRsZCnAaEiN12Bc9r0hsET//fV3z9A3V4/+8j/s",
+	"JSAJkW+0THlGlk+gEGupqXtpklghIVtv+JpBRB4M9y0uoQINoLOzJW0Ztzur/UN6bzasH3Sf0SQpfadh",
+	"rfnKRC/mFV6k0c+EN80mYIvza7b8/tu36MHt5YO6fd+ZMY01VEDWFAUW+9nctYyFHT59XrMXc2j7JM6e",
+	"V8DD0y1Jb859IHk+Kw3cA5VtPrt08Xpc0tl89vX55fnFDPrlb4G36n0FlXcbU1TpWfrzDN5WUa7qrvUY",
+	"xMOLi4GHIKY9AOEL+7oPQLytK/HOTRqDL8uMzei3GDwqEUI5mM7r3aakywSa3ruXCOTsg/4ygJF1zksV",
+	"lxoyEBsIHi0iSCu3qMwxS1yGGvDuHLOvZC3xWYYKyBlWnr9Z8WZY3g3Zf+WKDRGV10xCpStlZvuWRrXI",
+	"fxIpZcwJvjX5yLxSMKGwqeB+t3uiQhLXkwMH6bDtBEmuZyoqqSUJ2mIBSsmmIlIiPfMcYaWXlApdPgZf",
+	"GU4VETJBskq3ml1BmnnGC/Tu3fO/GyJoohwPKlibDxb1lHjWQx60nu25++CLKf7Gs/3J8DUssr1rqpaa",
+	"4911SOXypEvXlbTDBKOvWUPzHJoS+Qe9YqKwb1n72QM/7i6ZtSXToW/9OLvbYwjYaoaz+fsPITm31LVh",
+	"Mi7p2Q3Zy15el1OptMr1OTmdaxoSubinrtdJQ2MX5JbfkCxxRcg2Sn9STviVdAxHxiGYeL7XhFjqO6t/",
+	"HjqrO7d/YSpz1eJx8roh+ydBAbgms16WfIqr+tGq0faSRmH5g083ZH9nRFVOYtUMb0HmmEcGQM0Af/+a",
+	"7PSxIP/Kv2AGrlJxjl5rZNRaLFVWuTY+Kygs2lK2MQIrx6ZaXqsqGodXxKHxeYfbmx8MCrV4feSVq5sD",
+	"L6CNaG5kZEIDb67iwWx9AtDx7dbvf5EAv9FXuaofKurTzdxbRlPlZPgI2l0SbctkZgYzEAJfiXm7Ttug",
+	"UO9kbxyRXBKrX8vEtHahEiwM8+SdaZaQIMZ3RtrH3kzDzefexrh/I/d4Ojbt4NrDACxwWnLVPZQ5JAth",
+	"zL1kaP2tf0Zy6EMz6B6StyEw7METtNojF4R1COz8kB5/W17GXpn7fcP7dj9EPjDcPng5YqR5oFAPjOFr",
+	"/QTJKHSqXzPpviPZdNRB/jF4W5h1QEZWhxzsyFunPkD0WWmj1QE9psmAEd6ijt8pxtcqUoDOCWJk57Wx",
+	"gAZCVA7Vpta7ASb2KJuOX5aZil3zz//kK61OcEagP5Z9PnQJTsgljDCZPzblasvzrHYDG0daWglBmLpm",
+	"ZsiK8xsjn1c827seZtDt3rBt8N4VhKknaM3znO/QEh4aWMasNKP6fR8WQP4mTbVuV/svrEqGPf7j0gSu",
+	"WtpybRsalI2AgAtWn9iQe8FT3PMOKngJmiWuiMpDrzr/CoahJ9an1lHvIzZxmuzKpgef6r/cDSlb90D2",
+	"1jvGI+RPQ7B9GXbeh581eP5rKTwvWQP9wRNrrL7gKZajsOxB/TRKXEJ8q80vJwYY39nokV4X9HFT/WKz",
+	"rOZeFw/7PiR1nEhuSWb7q5sRNqXj/JrZJ+T0xzjwZ+tlW6bdE5BFICVAN0EQDNlR6eqlJFriXBCc7c9g",
+	"wPIcPXU9EQq8N8Eg8Cvq2c1G9ryyhWtzG/Yw6XULrBYFl2ppmyyoLWGtYEspwEoFJDkz2ShLRJlUBGeI",
+	"r8FpD+E4Lsg1U1vMYLUdMDaeZ1GhBgA4LZ33FFz5EBn4XetbcKVXve+oN+ATt5p8GvtgrvpECe2fB/+s",
+	"3KjxpGGEH/2D74xuE4yDtEybw/cHcHXWESE4YyMUdTTDqR9c2kR7Z4KD5wyax5ihYbR1rVHCBLaWkuFS",
+	"brlaJoYol8YUWmoVMnwECzjWsrTtiZauRdIO6gOumXExWS5AleZI8omdwC+nYZUTRbQiTJUk+drsakmz",
+	"pck59UM1TtjIl0vNro8/1+uZjCuoHcQSLV9gqc6+1Uc9e/73JVJcK1lVQVzAzZ8LQss43bpzKZcIXFAp",
+	"wTEr6m8ccK4ZeEgY0SM1H0x5oQUGuiGkNLuF5Gd4qNuc+vKR87uZQ0olCC40r5UIchRteIjhHJm9mZwC",
+	"+O1akx4qKKsUkXOUcsZIan105+gVN7ylpc9BeNRF3E2418YNNBMCS/Tysd2HDSREeKb5/bQ8Exifoama",
+	"8zVurMH4gsSToEf8BEeRIh+VIZEzc5wmw+qkvXw8k5Kc1TTl0HzEQ/dBty5N7BZhpj0UNiUd0C7Vo9pZ",
+	"Wj+Ba/NnSIOZwqvqNLBez9Bzp8v/LpxC4esRA76Znq8V3vQh9YhsqvicLr/ttLM2rniqkdHjgj+dBlG/",
+	"zfEH90xtcJ4Tse/1RVniadHbg0/w38HI0HPlsgZUvY5LLEISakzP0d/118PBoGeBD8MEM039QDcMZLby",
+	"3LZkGhefMS0DqUTm4+xk13qCCwLgQKTHtZnqXEvS62hwYLgH1/vsFNbnLIDj/tfzEwzc8uGoJvVof0xc",
+	"0z+cpC+9dA2kmjcDXWWDzIKcrCEfSGuSkESotmSvf3F+5ufrsx8hfdGT/VLf0NIp15b2lKd5yDiGzLo9",
+	"r64ZaI+SEJv46j0EUavdexJi+mUFzxL1kERUUXR7HxJ8UR3x9N7n8GGlUX7nE1Opeayrh1QL/WN4+RCj",
+	"/TVI9xQSEW88t9UmmT4cSCZttYaa2Tjx+CDjO5Zz0/c0yqfdgCHM/Dxk3qOW3WJBTUS2nrDuesgF3diy",
+	"YFegE/yTf1Iu1lu0LUu+vng4FDGwfXK1YHa1vYx8VM46bSFYGIPojy2cSGXyW1P2Geg+ZKh7mPTaJj+6",
+	"DiGfjYLrF156ssXMLu9hvfVk1b11jSelrXsG/wdOU1LaQKV9o9NkRoc5AFjhnG8qUoOyzPGB+P8rGPEZ",
+	"AenfUOiBI2wxQemW4PIUOXYDYC3tWQcABnHdgWTjty72i1a07pJFlctAP0c/2XAAJC/VkcNYAPc/bFva",
+	"zyH8Gq1pv7D0M+fqEXwAvZM4PTqlAqaLnO2dNuj+COrLBy77Oy4Q+OwFVlxItNtyBFJG81VqKkkqSeaQ",
+	"AFA3dYq3c0tQxiEXCzy3xmPuSTmj2TWDyANaVpIsbVxGmkIll7+upyqxTUwPjlC/0+Y0xDpxAp46qdGU",
+	"emc94uKauZL7J0FAKYx/97R8Q1ihZd1YdSBH4XWjjeRvMkkh1tHzy2YpNHu4RakmTEjYkvwPFWr5h6Ye",
+	"d0CttQDdKGvOaLLZ80q0lIZOwltI0g8+BX+7exB0nj0Q8Q2Jqq7qNGG/c/SS+UQxif5ZScf1M/iHDbRM",
+	"CqnHxDtMWHZu6N56Z64ZiAdDfOfoaZOa3RKtUC9EO+BHBuV2kBfqjTvG1dmaVyyLUqNd6z7kGPYpHJlH",
+	"EaXgzyR0uh0Yu5T0s4n3Wp72R6IhqE4EfGu1VzuGXupuxuPJZY6WpisIVALaPj2uT41UIEkMRZyjd6Xp",
+	"4S8IQRneuxAbtVhvaYqaimmpaJ5fsxVxguuJoSQjzFw3L3dqGI18D5LEe1CELRo1LVGGSe6anYTmpG2u",
+	"9+uT3OmFZrNx4BfWL8eQ+j/4zvV2+yNmJwDa22LadqvFsVQ/Xzl/ZU+mbMUkqoBWH11cuNJkCZmxIiMi",
+	"cXXzbh9cEvfeDLXZ1DlZK1v87p9r0ZIv1TNkNsn2mimBmTTv7rgyR5NXAFlTPAevEryfoxDOcxfUN8SN",
+	"G9XgrTgIMAB4j0Z/LhUvTRoUULicmyNsTWkk9KjVKrQW3nzHElNTZEvR4cy+KBRJBcBwXhazS4BoVP5W",
+	"7HVoc/z2dWHzGsIXpuxIs+I+Mb4iIMj52iaI2ML5PxCR20z1xBmLGpOtHocKzPaaGNyLu330buKFvR4g",
+	"8/NvN9LfuncuMt/80TzhDOIZb6RpmMf2KMdsU+ENeQIdmqFWurDxiJjf9pe+OMVV9HHdwR2516WRf106",
+	"tqIbNXXhMWkLviPTtEYy9esjl4+7rZm/ZHbD/bI4zNs+fVmZzcb0l4+//uvVcGP6vmXsW0uffR1p+vgO",
+	"5Zi6Va4efnP1zeO/PPzm0eHE0yYG/4gzqEDhArlmfNGLMd20JlYJxlfzbQCjKM1PsExY+ii3XChLktah",
+	"ZRIrd0a7AArGgtR922ujwSZ3AH1r5YavUU5vtFajEfuJKb+sB/YcSXLRxBYXA/JfmfLy6NNynT7IJkew",
+	"bkSluR/kY+Z50Im+7xpNc/JfrXwtaNXemyCUoBVxXJtIc1l1jy24r2bazTn6iZuOPtAASdahSOjV43vS",
+	"gDHAwYazCTE4Q3uifv8ZSd9RlrnXCFZ7i+yJQQ2NI4Fc7w+7dbrkDJXjdJpSf1akaa3V4yM1u9aKwJqL",
+	"lJw+htTTnAgKcre2TsQ1KnIlpAOxJunakA4C2g/6zatnUE6bU0bqrpqNbMXfXzpjs+nsHzil0bQE09wT",
+	"EuX52vmwexMcO5ZGJW1j3j5Mhl6bJ26W8B1I8gzvE/Tu7bPg+cavL6xnccOP0mjGaBkvcHxtxTO8rx9/",
+	"+frx49DL6ftMHaEAfeFGDGEX2Ajyv2QECb6rizQybBJVQTtxbfv2qAI3aqODzu+dXn526kQFVSirffPs",
+	"cTppShbbXvP9B32FpseLIYhK5LP57AH4eOwsnxxy+D4lGhvtv9WSJfjHMOodjvXtav0/WTXg7sPdfwYA",
+	"AP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -30,7 +30,7 @@ var configurationHead = `<!-- Written by: go test ./cmd/pingvas -run Configurati
 Every setting is a flag and an environment variable; the flag wins. Wrong settings are all reported at once, before
 anything is started. Secrets belong into the environment, not on the command line. Two more variables concern tools:
 ` + "`PINGVAS_POSTGRES_BIN`" + ` names the folder of the Postgres programs that the private server uses, and
-` + "`TEST_DATABASE_URL`" + ` gives the tests a server instead.
+` + "`TEST_DATABASE_URL`" + ` gives the tests a server instead. The tests of search use ` + "`OPENSEARCH_*`" + `.
 ` + rolesHelp
 
 // rolesHelp is about the roles of package projections.

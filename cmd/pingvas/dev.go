@@ -144,7 +144,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 	if err != nil {
 		return err
 	}
-	engine, searchView, err := p.openSearch(ctx, filepath.Join(d.dir, "search"), signal)
+	engine, searchRoles, err := p.openBleve(ctx, filepath.Join(d.dir, "search"), signal)
 	if err != nil {
 		return err
 	}
@@ -160,8 +160,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 	if err != nil {
 		return err
 	}
-	rest := append(views, searchView, role{"feed", p.feed.Run})
-	rest = append(rest, p.topicsRole(1))
+	rest := append(append(views, searchRoles...), role{"feed", p.feed.Run}, p.topicsRole(1))
 	rest = append(rest, p.feedHub(hub)...)
 	for _, make := range []func() (role, error){
 		func() (role, error) { return p.outboxRole(ctx) },

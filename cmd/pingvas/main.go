@@ -24,7 +24,7 @@ type cli struct {
 
 	Dev      devCmd      `cmd:"" help:"Run all roles in one process on embedded Postgres, Kafka and S3 and one data folder."`
 	Demo     demoCmd     `cmd:"" help:"Drive the main job through the public API, print every step, and verify the ledger."`
-	API      apiCmd      `cmd:"" name:"api" help:"Serve the API and the web app, and keep the embedded search index."`
+	API      apiCmd      `cmd:"" name:"api" help:"Serve the API and the web app, and keep the embedded search index unless there is a search server."`
 	Outbox   outboxCmd   `cmd:"" help:"Publish the ledger to Kafka."`
 	Project  projectCmd  `cmd:"" help:"Keep the read models up to date."`
 	Dispatch dispatchCmd `cmd:"" help:"Offer open jobs to the workers."`

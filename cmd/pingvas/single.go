@@ -39,11 +39,13 @@ type apiCmd struct {
 	kafkaSettings
 	pictureSettings
 	apiSettings
+	searchSettings
 }
 
 // Run implements the command.
 func (c *apiCmd) Run(ctx context.Context, log *slog.Logger) error {
-	err := check(c.ledgerSettings.errors(), c.kafkaSettings.errors(), c.pictureSettings.errors(), c.apiSettings.errors())
+	err := check(c.ledgerSettings.errors(), c.kafkaSettings.errors(), c.pictureSettings.errors(), c.apiSettings.errors(),
+		c.searchSettings.errors())
 	if err != nil {
 		return err
 	}
@@ -62,7 +64,7 @@ func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
 		return nil, err
 	}
 	signal, hub := &projections.Signal{}, api.NewHub()
-	engine, searchView, err := p.openSearch(ctx, c.SearchDir, signal)
+	engine, searchRoles, err := p.openSearch(ctx, c.searchSettings, c.SearchDir, signal)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +83,8 @@ func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Addr, err)
 	}
-	rest := append(p.feedHub(hub), role{"feed", p.feed.Run}, searchView, role{"keep views", p.keepViews})
+	rest := append(p.feedHub(hub), role{"feed", p.feed.Run}, role{"keep views", p.keepViews})
+	rest = append(rest, searchRoles...)
 	return [][]role{{apiRole(server, listener)}, rest}, nil
 }
 
@@ -120,13 +123,23 @@ func (c *outboxCmd) ledgerAndKafka(
 }
 
 // projectCmd is `pingvas project`.
-type projectCmd struct{ outboxCmd }
+type projectCmd struct {
+	outboxCmd
+	searchSettings
+}
 
 // Run implements the command.
 func (c *projectCmd) Run(ctx context.Context, log *slog.Logger) error {
+	if err := check(c.ledgerSettings.errors(), c.kafkaSettings.errors(), c.searchSettings.errors()); err != nil {
+		return err
+	}
 	return c.ledgerAndKafka(ctx, log, "project", func(p *parts) ([]role, error) {
 		roles, err := p.viewRoles(nil)
-		return append(roles, role{"feed", p.feed.Run}), err
+		if err != nil {
+			return nil, err
+		}
+		searching, err := p.fillServer(c.searchSettings)
+		return append(append(roles, searching...), role{"feed", p.feed.Run}), err
 	})
 }
 

@@ -44,9 +44,9 @@ func TestRolesRunAlone(t *testing.T) {
 	stop := runAll(t,
 		&apiCmd{ledger, brokers, pictures, apiSettings{
 			Addr: addr, WorkerTokens: []string{systems.worker}, SearchDir: filepath.Join(t.TempDir(), "search"),
-		}},
-		&base, &projectCmd{base}, &dispatchCmd{base}, &settleCmd{base}, &scheduleCmd{ledger, processSettings{}},
-		&workSystemCmd{brokers, pictures, processSettings{}},
+		}, searchSettings{}},
+		&base, &projectCmd{outboxCmd: base}, &dispatchCmd{base}, &settleCmd{base},
+		&scheduleCmd{ledger, processSettings{}}, &workSystemCmd{brokers, pictures, processSettings{}},
 		&workGPUCmd{brokers, workerSettings{
 			APIURL: "http://" + addr, Token: systems.worker, Slots: 2, Grace: time.Second, Engine: "sketch",
 		}, processSettings{}},

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
-	"github.com/pingvas/pingvas/adapters/bleve"
 	"github.com/pingvas/pingvas/projections"
 	"github.com/pingvas/pingvas/projections/balance"
 	"github.com/pingvas/pingvas/projections/gallery"
@@ -69,26 +67,6 @@ func (p *parts) setupViews(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// openSearch opens the embedded index. One process may use a folder at a time, so it is the API's own process that
-// keeps it up to date.
-func (p *parts) openSearch(ctx context.Context, dir string, signal *projections.Signal) (search.Engine, role, error) {
-	engine, err := bleve.Open(bleve.Config{Dir: filepath.Clean(dir), Log: p.log})
-	if err != nil {
-		return nil, role{}, err
-	}
-	p.onClose(func() {
-		if err := engine.Close(); err != nil {
-			p.log.Error("the search index did not close cleanly", "error", err)
-		}
-	})
-	view := search.New(engine)
-	if err := projections.Setup(ctx, p.views, view, p.store.Shards()); err != nil {
-		return nil, role{}, err
-	}
-	r, err := p.viewRole(view, false, signal)
-	return engine, r, err
 }
 
 // viewsLive returns an error as long as a view that is asked for is still being built.

@@ -101,7 +101,7 @@ func TestEverythingComesBackAfterAllTopicsWereDeleted(t *testing.T) {
 	c.requireWholeLedger(t)
 	stop()
 
-	verify := verifyCmd{DatabaseURL: c.ledger.DatabaseURL, MasterKey: c.ledger.MasterKey, Views: true}
+	verify := verifyCmd{toolSettings{DatabaseURL: c.ledger.DatabaseURL, MasterKey: c.ledger.MasterKey}, true}
 	require.NoError(t, verify.Run(t.Context(), quiet()))
 }
 

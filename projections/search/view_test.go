@@ -37,7 +37,10 @@ func rowsAreIndexed(t *testing.T, cfg projections.Config, engine *searchtest.Mem
 	require.Len(t, indexed, len(docs))
 	require.NotEmpty(t, docs)
 	for _, d := range docs {
-		require.Equal(t, d, indexed[d.Image])
+		d.CreatedAt = d.CreatedAt.UTC()
+		found := indexed[d.Image]
+		found.CreatedAt = found.CreatedAt.UTC()
+		require.Equal(t, d, found)
 	}
 }
 

@@ -14,14 +14,20 @@ import (
 )
 
 // Memory is an engine for tests of what uses engines: it knows owners, tags and texts that contain the words as
-// they are, and leaves other filters out. It does not pass Run.
+// they are, and leaves other filters and facets out. It answers nothing while an index is built. It does not pass Run.
 type Memory struct {
 	mu       sync.Mutex
 	epoch    int
-	docs     map[domain.ImageID]search.Document
+	docs     map[domain.ImageID]search.Document // what is written to
 	versions map[domain.ImageID]int64
+	swapped  int // epoch of what answers; 0 for none
 	down     error
+	besides  int     // how many were begun
+	of       *Memory // that this one was begun beside; nil for none
 }
+
+// besideEpochs is how far apart the epochs are of those that are built beside each other.
+const besideEpochs = 1000
 
 var _ search.Engine = (*Memory)(nil)
 
@@ -29,7 +35,7 @@ var _ search.Engine = (*Memory)(nil)
 func (m *Memory) ID(context.Context) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return "memory-" + strconv.Itoa(m.epoch), m.down
+	return m.id(), m.down
 }
 
 // Clear implements search.Engine.
@@ -39,6 +45,49 @@ func (m *Memory) Clear(context.Context) error {
 	m.epoch++
 	m.docs, m.versions = map[domain.ImageID]search.Document{}, map[domain.ImageID]int64{}
 	return m.down
+}
+
+// Swap implements search.Engine.
+func (m *Memory) Swap(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down != nil || id != m.id() {
+		return m.down
+	}
+	m.swapped = m.epoch
+	if m.of != nil {
+		m.of.take(m)
+	}
+	return nil
+}
+
+// take puts the contents of another in place of its own. The other must not be written to any more.
+func (m *Memory) take(from *Memory) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch, m.swapped = from.epoch, from.epoch
+	m.docs, m.versions = maps.Clone(from.docs), maps.Clone(from.versions)
+}
+
+func (m *Memory) id() string { return "memory-" + strconv.Itoa(m.epoch) }
+
+// Beside implements search.Engine.
+func (m *Memory) Beside(ctx context.Context) (search.Engine, error) {
+	m.mu.Lock()
+	m.besides++
+	beside := &Memory{epoch: m.epoch + m.besides*besideEpochs, of: m}
+	m.mu.Unlock()
+	return beside, beside.Clear(ctx)
+}
+
+// Discard implements search.Engine.
+func (m *Memory) Discard(context.Context) error { return nil }
+
+// Swapped reports whether what is written to is what answers.
+func (m *Memory) Swapped() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.swapped == m.epoch && m.epoch > 0
 }
 
 // Lose empties the index behind the view's back.
@@ -85,6 +134,9 @@ func (m *Memory) Delete(_ context.Context, removals []search.Removal) error {
 func (m *Memory) Search(_ context.Context, q search.Query) (search.Result, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.swapped != m.epoch || m.epoch == 0 {
+		return search.Result{}, search.Unbuilt()
+	}
 	var hits []search.Document
 	for _, d := range m.docs {
 		missing := slices.ContainsFunc(q.Tags, func(tag string) bool { return !slices.Contains(d.Tags, tag) })

@@ -1101,6 +1101,20 @@ export interface components {
             total: number;
             has_more: boolean;
             next_cursor?: string;
+            facets?: components["schemas"]["SearchFacets"];
+        };
+        /** @description Of all images that match, if asked for. At most 20 values each, the most frequent first. */
+        SearchFacets: {
+            models: components["schemas"]["SearchCount"][];
+            /** @description In lower case */
+            tags: components["schemas"]["SearchCount"][];
+            /** Format: int64 */
+            favourites: number;
+        };
+        SearchCount: {
+            value: string;
+            /** Format: int64 */
+            images: number;
         };
     };
     responses: {
@@ -1200,6 +1214,8 @@ export type ImageUpdate = components['schemas']['ImageUpdate'];
 export type ImageMarks = components['schemas']['ImageMarks'];
 export type ImagePage = components['schemas']['ImagePage'];
 export type SearchPage = components['schemas']['SearchPage'];
+export type SearchFacets = components['schemas']['SearchFacets'];
+export type SearchCount = components['schemas']['SearchCount'];
 export type ResponseProblem = components['responses']['Problem'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type ParameterIdempotencyKeyOptional = components['parameters']['IdempotencyKeyOptional'];
@@ -1939,6 +1955,10 @@ export interface operations {
                 from?: string;
                 /** @description Made before */
                 to?: string;
+                /** @description Without it, short prompts come first where words are asked for, and the newest of those of like length; else the newest */
+                sort?: "newest" | "oldest";
+                /** @description Count models and tags of all that match */
+                facets?: boolean;
             };
             header?: never;
             path?: never;
@@ -1946,7 +1966,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, best matches first; without words, newest first. */
+            /** @description A page, best matches first; without words, newest first. No write moves an image to a page that was or was not read yet. */
             200: {
                 headers: {
                     "Pingvas-Position": components["headers"]["Position"];

@@ -1,4 +1,4 @@
-package bleve
+package words
 
 import (
 	"slices"
@@ -14,8 +14,8 @@ const (
 	textBytesMax = 64 << 10
 	// wordRunesMax is where a longer word is cut.
 	wordRunesMax = 64
-	// queryWordsMax is how many words of a question count.
-	queryWordsMax = 32
+	// askedMax is how many words of a question count.
+	askedMax = 32
 	// boundary stands between words in the index, so that pairs of two words are not neighbours. No word is like it.
 	boundary = "."
 )
@@ -26,9 +26,9 @@ type word struct {
 	cjk   bool // has no spaces to rely on: Hangul, Han, Kana
 }
 
-// words cuts a text. Everything but letters, digits, their marks and pictographs separates words; an apostrophe
-// inside a word is dropped.
-func words(text string) []word {
+// cut returns the words of a text. Everything but letters, digits, their marks and pictographs separates words; an
+// apostrophe inside a word is dropped.
+func cut(text string) []word {
 	text = norm.NFKC.String(strings.ToValidUTF8(text[:min(len(text), textBytesMax)], " "))
 	var all []word
 	var run word
@@ -70,7 +70,7 @@ func isCJK(r rune) bool {
 	return r == prolonged || unicode.In(r, unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana)
 }
 
-// terms returns what a word is indexed by in the field of terms: its stem, or its pairs.
+// terms returns what a word is indexed by: its stem, or its pairs.
 func (w word) terms() []string {
 	if !w.cjk {
 		return []string{stem(w.runes)}
@@ -104,14 +104,41 @@ func stem(runes []rune) string {
 	return string(runes)
 }
 
-// indexed returns a text as its two fields hold it: terms, and characters that count alone.
-func indexed(texts ...string) (terms, singles string) {
+// Indexed returns texts as an index holds them, each in a field that is cut at spaces alone: terms, whose order
+// counts, and characters that count alone.
+func Indexed(texts ...string) (terms, singles string) {
 	var t, s []string
 	for _, text := range texts {
-		for _, w := range words(text) {
+		for _, w := range cut(text) {
 			t = append(append(t, w.terms()...), boundary)
 			s = append(s, w.singles()...)
 		}
 	}
 	return strings.Join(t, " "), strings.Join(s, " ")
+}
+
+// Count returns how many words a text has.
+func Count(text string) int { return len(cut(text)) }
+
+// Asked is one word of a question. A document matches if it has the terms next to each other, or the single one.
+type Asked struct {
+	Text   string   // the word as it was asked for, for engines that know more of the language
+	Terms  []string // at least one, unless Single is set
+	Single string
+}
+
+// Ask returns the words of a question, all of which must match. None means that nothing matches.
+func Ask(text string) []Asked {
+	all := cut(text)
+	asked := make([]Asked, 0, min(len(all), askedMax))
+	for _, w := range all[:min(len(all), askedMax)] {
+		a := Asked{Text: string(w.runes[:min(len(w.runes), wordRunesMax)])}
+		w.runes = withoutParticle(w.runes)
+		if a.Terms = w.terms(); len(a.Terms) == 0 {
+			a.Single = string(w.runes)
+		}
+		a.Terms = a.Terms[:min(len(a.Terms), wordRunesMax)]
+		asked = append(asked, a)
+	}
+	return asked
 }
