@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/adapters/opensearch"
@@ -165,8 +166,9 @@ func TestTheViewSurvivesOutages(t *testing.T) {
 func requireRows(t *testing.T, cfg projections.Config, engine *opensearch.Engine, h *projectiontest.History) {
 	t.Helper()
 	var images []string
-	row := cfg.Pool.QueryRow(t.Context(), `SELECT array_agg(image) FROM search_v1_b1.documents`)
-	require.NoError(t, row.Scan(&images))
+	projectiontest.AsOwner(t, cfg.Pool, func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT array_agg(image) FROM search_v1_b1.documents`).Scan(&images)
+	})
 	found := indexed(t, engine, h)
 	require.NotEmpty(t, images)
 	require.Len(t, found, len(images))
@@ -204,7 +206,9 @@ func TestAPoisonousDocumentIsParked(t *testing.T) {
 		}
 	}
 	var rows int
-	require.NoError(t, cfg.Pool.QueryRow(t.Context(), `SELECT count(*) FROM search_v1_b1.documents`).Scan(&rows))
+	projectiontest.AsOwner(t, cfg.Pool, func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT count(*) FROM search_v1_b1.documents`).Scan(&rows)
+	})
 	require.Len(t, found, rows)
 	var cause string
 	require.NoError(t, cfg.Pool.QueryRow(t.Context(), `SELECT failure FROM projections.dead_letters LIMIT 1`).Scan(&cause))

@@ -101,7 +101,8 @@ func (c *benchSearchCmd) measureView(ctx context.Context, b *bench, engine searc
 	}
 	view := search.New(engine)
 	runner, err := projections.New(projections.Config{
-		Ledger: b.store, Decoder: b.codec, Pool: b.views, Projection: view, Feed: searchbench.Tail{Store: b.store}, Log: b.log,
+		Ledger: b.store, Decoder: b.codec, Pool: b.views, Projection: view, Feed: searchbench.Tail{Store: b.store},
+		Log: b.log,
 	})
 	if err != nil {
 		return err

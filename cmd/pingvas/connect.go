@@ -11,8 +11,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -36,9 +34,6 @@ const poolConnsMax = 32
 // readConnsMax bounds the connections that answer questions. More than a few for each processor answer no more of them,
 // and let each wait longer: 64 clients on two processors had a p99 of 19 ms with 32 connections and 8 ms with 8.
 func readConnsMax() int32 { return int32(min(max(8, 4*runtime.NumCPU()), poolConnsMax)) }
-
-// cancelWait is how long the server may take to end a cancelled statement before the connection is given up.
-const cancelWait = 5 * time.Second
 
 // parts are what the roles of one process share. Each is there if the role asked for it.
 type parts struct {
@@ -131,10 +126,7 @@ func openPool(ctx context.Context, url, role string, conns int32) (*pgxpool.Pool
 	if role != "" {
 		projections.As(config, role)
 	}
-	// A cancelled statement is waited for, so that an append which was given up cannot commit behind our back.
-	config.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelWait}
-	}
+	postgres.WaitForCancelled(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)

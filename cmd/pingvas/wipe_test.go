@@ -56,8 +56,8 @@ func (c *city) start(t *testing.T, worker bool) (stop func()) {
 	roles := []runner{
 		&apiCmd{c.ledger, c.brokers, c.pictures, apiSettings{
 			Addr: c.addr, WorkerTokens: []string{c.worker}, SearchDir: c.search,
-		}},
-		&base, &projectCmd{base}, &dispatchCmd{base}, &settleCmd{base}, &scheduleCmd{c.ledger, processSettings{}},
+		}, searchSettings{}},
+		&base, &projectCmd{outboxCmd: base}, &dispatchCmd{base}, &settleCmd{base}, &scheduleCmd{c.ledger, processSettings{}},
 		&workSystemCmd{c.brokers, c.pictures, processSettings{}},
 	}
 	if worker {

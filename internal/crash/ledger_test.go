@@ -62,7 +62,7 @@ type books struct {
 	ends map[string]int
 }
 
-const sqlEvents = `SELECT shard, pos, stream, type, data::text, metadata->>'account'
+const sqlEvents = `SELECT shard, pos, stream, type, data::text, coalesce(metadata->>'account', substr(stream, 9))
 FROM ledger.events ORDER BY shard, pos`
 
 func readBooks(ctx context.Context, pool *pgxpool.Pool) (*books, error) {
