@@ -19,6 +19,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
+	"github.com/pingvas/pingvas/adapters/opensearch"
 	"github.com/pingvas/pingvas/adapters/s3"
 	"github.com/pingvas/pingvas/adapters/vault"
 	"github.com/pingvas/pingvas/commands"
@@ -53,6 +54,8 @@ type parts struct {
 	master  []byte
 	// leaseMin is for the ledger of a role that gives leases; zero means the default.
 	leaseMin time.Duration
+
+	searchServer *opensearch.Engine // nil with the embedded index
 
 	kafka    *kafka.Cluster
 	feed     *feed

@@ -71,13 +71,17 @@ func webApp() fs.FS {
 
 // checks are what must work before the API may get requests.
 func (p *parts) checks() []api.Check {
-	return []api.Check{
+	all := []api.Check{
 		{Name: "postgres", Ready: p.pool.Ping},
 		{Name: "kafka", Ready: kafka.NewAdmin(p.kafka).Ping},
 		{Name: "pictures", Ready: p.pictures.Ping},
 		{Name: "read models", Ready: p.viewsLive},
 		{Name: "read models at the head", Ready: p.viewsRun, Advisory: true},
 	}
+	if p.searchServer != nil {
+		all = append(all, api.Check{Name: "search", Ready: p.searchServer.Ping, Advisory: true})
+	}
+	return all
 }
 
 // origin returns the scheme and host of a URL.

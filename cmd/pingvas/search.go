@@ -111,6 +111,7 @@ func (p *parts) openServer(s searchSettings) (*opensearch.Engine, error) {
 		return nil, err
 	}
 	p.onClose(engine.Close)
+	p.searchServer = engine
 	return engine, nil
 }
 

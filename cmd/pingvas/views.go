@@ -69,9 +69,10 @@ func (p *parts) setupViews(ctx context.Context) error {
 	return nil
 }
 
-// viewsLive returns an error as long as a view that is asked for is still being built.
+// viewsLive returns an error as long as a view that is asked for is still being built. Search says so itself: a search
+// server that is away keeps nobody from the rest.
 func (p *parts) viewsLive(ctx context.Context) error {
-	for _, view := range rowViews() {
+	for _, view := range append(ledgerViews(), pictureViews()...) {
 		if _, err := projections.LiveCopy(ctx, p.views, view); err != nil {
 			return err
 		}
