@@ -19,6 +19,7 @@ const (
 	CodeQuoteExpired        Code = "quote-expired"
 	CodeQuoteMismatch       Code = "quote-mismatch"
 	CodeModelUnavailable    Code = "model-unavailable"
+	CodeUnsupported         Code = "unsupported-by-model"
 	CodeAlreadyEnded        Code = "already-ended"
 	CodeStaleAttempt        Code = "stale-attempt"
 	CodeAccountClosed       Code = "account-closed"

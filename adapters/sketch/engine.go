@@ -92,6 +92,9 @@ func (e *Engine) Generate(
 	return out, nil
 }
 
+// Forget implements generate.Engine. There is nothing to forget.
+func (e *Engine) Forget(context.Context, string, int) error { return nil }
+
 func (e *Engine) draw(ctx context.Context, r generate.Request, seed uint32, meter *meter) ([]byte, error) {
 	canvas := newCanvas(newScene(brief{
 		prompt: r.Prompt, negative: r.NegativePrompt, model: r.Model, seed: seed, width: r.Width, height: r.Height,
