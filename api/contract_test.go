@@ -109,6 +109,7 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 		{"downloadImage", "GET", "/v1/images/" + image + "/download?variant=thumbnail", nil, 302},
 		{"searchImages", "GET",
 			"/v1/search?q=lighthouse&tag=sea&tag=b&seed=7&width=1024&from=2026-01-01T00:00:00Z", nil, 200},
+		{"createUpload", "POST", "/v1/uploads", map[string]any{"content_type": "image/webp", "bytes": 20 << 20}, 201},
 		{"deleteImage", "DELETE", "/v1/images/" + image, nil, 204},
 	}
 	var covered []string

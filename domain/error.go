@@ -20,6 +20,7 @@ const (
 	CodeQuoteMismatch       Code = "quote-mismatch"
 	CodeModelUnavailable    Code = "model-unavailable"
 	CodeUnsupported         Code = "unsupported-by-model"
+	CodePicture             Code = "picture-unusable"
 	CodeAlreadyEnded        Code = "already-ended"
 	CodeStaleAttempt        Code = "stale-attempt"
 	CodeAccountClosed       Code = "account-closed"

@@ -11,7 +11,7 @@ import (
 // so it must not see parentheses that nobody has counted.
 func compelText(text string) string {
 	escape := []string{`"`, `\"`}
-	if pricing.CheckWeights(text) != nil {
+	if pricing.CheckWeights("", text) != nil {
 		escape = append(escape, `(`, `\(`, `)`, `\)`)
 	}
 	return strings.NewReplacer(append([]string{`\(`, `\(`, `\)`, `\)`, `\"`, `\"`}, escape...)...).Replace(text)

@@ -162,6 +162,27 @@ func (e Tier) Valid() bool {
 	}
 }
 
+// Defines values for UploadRequestContentType.
+const (
+	UploadRequestContentTypeImageJpeg UploadRequestContentType = "image/jpeg"
+	UploadRequestContentTypeImagePng  UploadRequestContentType = "image/png"
+	UploadRequestContentTypeImageWebp UploadRequestContentType = "image/webp"
+)
+
+// Valid indicates whether the value is a known member of the UploadRequestContentType enum.
+func (e UploadRequestContentType) Valid() bool {
+	switch e {
+	case UploadRequestContentTypeImageJpeg:
+		return true
+	case UploadRequestContentTypeImagePng:
+		return true
+	case UploadRequestContentTypeImageWebp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DownloadImageParamsVariant.
 const (
 	DownloadImageParamsVariantOriginal  DownloadImageParamsVariant = "original"
@@ -243,6 +264,42 @@ type Cancellation struct {
 	Status   Status       `json:"status"`
 }
 
+// ControlOffer defines model for ControlOffer.
+type ControlOffer struct {
+	Kinds []struct {
+		Key string `json:"key"`
+
+		// Preprocess Whether it takes photographs and draws their lines itself
+		Preprocess bool `json:"preprocess"`
+	} `json:"kinds"`
+
+	// Max In one request
+	Max int32 `json:"max"`
+
+	// Percent What each one adds to the price of an image
+	Percent int32       `json:"percent"`
+	Weight  NumberRange `json:"weight"`
+}
+
+// ControlRequest defines model for ControlRequest.
+type ControlRequest struct {
+	// Begin Part of the steps after which it acts
+	Begin *float64 `json:"begin,omitempty"`
+
+	// End Part of the steps until which it acts
+	End *float64 `json:"end,omitempty"`
+
+	// Input A picture of the account, either one of its images or an upload
+	Input InputRef `json:"input"`
+	Kind  string   `json:"kind"`
+
+	// Preprocess The picture is a photograph: draw its lines first
+	Preprocess *bool `json:"preprocess,omitempty"`
+
+	// Weight Default: the model's
+	Weight *float64 `json:"weight,omitempty"`
+}
+
 // CreateKey defines model for CreateKey.
 type CreateKey struct {
 	Name *string `json:"name,omitempty"`
@@ -321,37 +378,53 @@ type GenerationPage struct {
 
 // GenerationRequest defines model for GenerationRequest.
 type GenerationRequest struct {
-	Count          *int32   `json:"count,omitempty"`
-	Guidance       *float64 `json:"guidance,omitempty"`
-	Height         *int32   `json:"height,omitempty"`
-	Model          string   `json:"model"`
-	NegativePrompt *string  `json:"negative_prompt,omitempty"`
-	Operation      *string  `json:"operation,omitempty"`
-	Prompt         string   `json:"prompt"`
-	Quote          *string  `json:"quote,omitempty"`
-	Scheduler      *string  `json:"scheduler,omitempty"`
+	Controls       *[]ControlRequest `json:"controls,omitempty"`
+	Count          *int32            `json:"count,omitempty"`
+	Guidance       *float64          `json:"guidance,omitempty"`
+	Height         *int32            `json:"height,omitempty"`
+	Loras          *[]LoraRequest    `json:"loras,omitempty"`
+	Model          string            `json:"model"`
+	NegativePrompt *string           `json:"negative_prompt,omitempty"`
+
+	// Operation text_to_image or image_to_image. Default: what fits, with or without a source
+	Operation *string `json:"operation,omitempty"`
+	Prompt    string  `json:"prompt"`
+	Quote     *string `json:"quote,omitempty"`
+	Scheduler *string `json:"scheduler,omitempty"`
 
 	// Seed Default: drawn for you and recorded
-	Seed  *int64    `json:"seed,omitempty"`
-	Steps *int32    `json:"steps,omitempty"`
-	Tags  *[]string `json:"tags,omitempty"`
-	Width *int32    `json:"width,omitempty"`
+	Seed *int64 `json:"seed,omitempty"`
+
+	// Source A picture of the account, either one of its images or an upload
+	Source *InputRef `json:"source,omitempty"`
+	Steps  *int32    `json:"steps,omitempty"`
+
+	// Strength How much of the source may change. Default: the model's
+	Strength *float64  `json:"strength,omitempty"`
+	Tags     *[]string `json:"tags,omitempty"`
+	Width    *int32    `json:"width,omitempty"`
 }
 
 // GenerationSpec defines model for GenerationSpec.
 type GenerationSpec struct {
-	Count          int32    `json:"count"`
-	Guidance       *float64 `json:"guidance,omitempty"`
-	Height         int32    `json:"height"`
-	Model          string   `json:"model"`
-	NegativePrompt *string  `json:"negative_prompt,omitempty"`
-	Operation      string   `json:"operation"`
-	Prompt         string   `json:"prompt"`
-	Scheduler      *string  `json:"scheduler,omitempty"`
-	Seed           int64    `json:"seed"`
-	Steps          int32    `json:"steps"`
-	Tags           []string `json:"tags"`
-	Width          int32    `json:"width"`
+	Controls       *[]ControlRequest `json:"controls,omitempty"`
+	Count          int32             `json:"count"`
+	Guidance       *float64          `json:"guidance,omitempty"`
+	Height         int32             `json:"height"`
+	Loras          *[]LoraRequest    `json:"loras,omitempty"`
+	Model          string            `json:"model"`
+	NegativePrompt *string           `json:"negative_prompt,omitempty"`
+	Operation      string            `json:"operation"`
+	Prompt         string            `json:"prompt"`
+	Scheduler      *string           `json:"scheduler,omitempty"`
+	Seed           int64             `json:"seed"`
+
+	// Source A picture of the account, either one of its images or an upload
+	Source   *InputRef `json:"source,omitempty"`
+	Steps    int32     `json:"steps"`
+	Strength *float64  `json:"strength,omitempty"`
+	Tags     []string  `json:"tags"`
+	Width    int32     `json:"width"`
 }
 
 // Image defines model for Image.
@@ -402,6 +475,12 @@ type ImageUpdate struct {
 	Tags      *[]string `json:"tags,omitempty"`
 }
 
+// InputRef A picture of the account, either one of its images or an upload
+type InputRef struct {
+	Image  *ImageID  `json:"image,omitempty"`
+	Upload *UploadID `json:"upload,omitempty"`
+}
+
 // IntRange defines model for IntRange.
 type IntRange struct {
 	Default int32 `json:"default"`
@@ -428,17 +507,40 @@ type KeyList struct {
 	Data []Key `json:"data"`
 }
 
+// LoraOffer defines model for LoraOffer.
+type LoraOffer struct {
+	Keys []string `json:"keys"`
+
+	// Max In one request
+	Max    int32       `json:"max"`
+	Weight NumberRange `json:"weight"`
+}
+
+// LoraRequest defines model for LoraRequest.
+type LoraRequest struct {
+	Key string `json:"key"`
+
+	// Weight Default: the model's
+	Weight *float64 `json:"weight,omitempty"`
+}
+
 // Model defines model for Model.
 type Model struct {
-	Count    IntRange    `json:"count"`
-	Guidance NumberRange `json:"guidance"`
-	Key      string      `json:"key"`
-	Name     string      `json:"name"`
+	Controls ControlOffer `json:"controls"`
+	Count    IntRange     `json:"count"`
+	Guidance NumberRange  `json:"guidance"`
+	Key      string       `json:"key"`
+	Loras    LoraOffer    `json:"loras"`
+	Name     string       `json:"name"`
 
 	// NegativePrompt Whether the model takes one
 	NegativePrompt bool     `json:"negative_prompt"`
 	Operations     []string `json:"operations"`
 	Pool           string   `json:"pool"`
+
+	// PromptWeights Whether parts of a prompt may be weighed: `(red)1.3 barn`, `a (quiet)++ lake`. Such a model reads parentheses;
+	// those that are meant as text need a backslash.
+	PromptWeights bool `json:"prompt_weights"`
 
 	// Schedulers The first is the default
 	Schedulers []string `json:"schedulers"`
@@ -447,6 +549,9 @@ type Model struct {
 	// SizeStep Width and height are multiples of this
 	SizeStep int32    `json:"size_step"`
 	Steps    IntRange `json:"steps"`
+
+	// Strength How much of a source may change
+	Strength NumberRange `json:"strength"`
 
 	// UnitCredits Price of one 1024×1024 image at the default steps
 	UnitCredits int64 `json:"unit_credits"`
@@ -604,6 +709,9 @@ type Quote struct {
 
 // QuoteRequest defines model for QuoteRequest.
 type QuoteRequest struct {
+	// ControlCount Pictures that hold the drawing. Default: 0
+	ControlCount *int32 `json:"control_count,omitempty"`
+
 	// Count Images. Default: 1
 	Count *int32 `json:"count,omitempty"`
 
@@ -806,6 +914,34 @@ type StatusFrame struct {
 
 // Tier defines model for Tier.
 type Tier string
+
+// Upload defines model for Upload.
+type Upload struct {
+	Bytes int64 `json:"bytes"`
+
+	// ExpiresAt Until then the PUT must have begun
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Headers What the PUT must carry
+	Headers map[string]string `json:"headers"`
+	ID      UploadID          `json:"id"`
+
+	// URL PUT the file here. Whoever has it may do so
+	URL string `json:"url"`
+}
+
+// UploadID defines model for UploadId.
+type UploadID = string
+
+// UploadRequest defines model for UploadRequest.
+type UploadRequest struct {
+	// Bytes Length of the file
+	Bytes       int64                    `json:"bytes"`
+	ContentType UploadRequestContentType `json:"content_type"`
+}
+
+// UploadRequestContentType defines model for UploadRequest.ContentType.
+type UploadRequestContentType string
 
 // UsageReport defines model for UsageReport.
 type UsageReport struct {
@@ -1041,6 +1177,9 @@ type SettleReservationJSONRequestBody = SettleRequest
 // RunReservationsJSONRequestBody defines body for RunReservations for application/json ContentType.
 type RunReservationsJSONRequestBody = ReservationBatch
 
+// CreateUploadJSONRequestBody defines body for CreateUpload for application/json ContentType.
+type CreateUploadJSONRequestBody = UploadRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetAccount The account of this key
@@ -1121,6 +1260,9 @@ type ServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(w http.ResponseWriter, r *http.Request, params GetStatementParams)
+	// CreateUpload Bring a picture along
+	// (POST /v1/uploads)
+	CreateUpload(w http.ResponseWriter, r *http.Request)
 	// GetUsage What was used, by day and model
 	// (GET /v1/usage)
 	GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams)
@@ -2365,6 +2507,20 @@ func (siw *ServerInterfaceWrapper) GetStatement(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// CreateUpload operation middleware
+func (siw *ServerInterfaceWrapper) CreateUpload(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateUpload(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetUsage operation middleware
 func (siw *ServerInterfaceWrapper) GetUsage(w http.ResponseWriter, r *http.Request) {
 
@@ -2590,6 +2746,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/v1/images/{image}/download", wrapper.DownloadImage).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/search", wrapper.SearchImages).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/uploads", wrapper.CreateUpload).Methods(http.MethodPost)
 
 	return r
 }
@@ -3872,6 +4030,45 @@ func (response GetStatementdefaultApplicationProblemPlusJSONResponse) VisitGetSt
 	return err
 }
 
+type CreateUploadRequestObject struct {
+	Body *CreateUploadJSONRequestBody
+}
+
+type CreateUploadResponseObject interface {
+	VisitCreateUploadResponse(w http.ResponseWriter) error
+}
+
+type CreateUpload201JSONResponse Upload
+
+func (response CreateUpload201JSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUploaddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateUploaddefaultApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetUsageRequestObject struct {
 	Params GetUsageParams
 }
@@ -4005,6 +4202,9 @@ type StrictServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(ctx context.Context, request GetStatementRequestObject) (GetStatementResponseObject, error)
+	// CreateUpload Bring a picture along
+	// (POST /v1/uploads)
+	CreateUpload(ctx context.Context, request CreateUploadRequestObject) (CreateUploadResponseObject, error)
 	// GetUsage What was used, by day and model
 	// (GET /v1/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
@@ -4775,6 +4975,37 @@ func (sh *strictHandler) GetStatement(w http.ResponseWriter, r *http.Request, pa
 	}
 }
 
+// CreateUpload operation middleware
+func (sh *strictHandler) CreateUpload(w http.ResponseWriter, r *http.Request) {
+	var request CreateUploadRequestObject
+
+	var body CreateUploadJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUpload(ctx, request.(CreateUploadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUpload")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateUploadResponseObject); ok {
+		if err := validResponse.VisitCreateUploadResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetUsage operation middleware
 func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams) {
 	var request GetUsageRequestObject
@@ -4806,145 +5037,162 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5H3rkts2uuCroLSnKrsz7JvT9ozl2h+O4zg+cWIfXyo/3F4JIiEJaRJgALBljqur9i32DfZF9k32SU7h",
-	"A0CCJEiRatlxcubHxLZAXD589xs+zWKe5ZwRpuRs/mm2JTghAv749C3e6P8mRMaC5opyNpvP3m4JuiFC",
-	"Us4QX6PdFitEJcJM7oggySyayXhLMqy/VGVOZvOZVIKyzez2Npq94pKaiULzpiTZEIFyOwgpPbnaEjs7",
-	"umZ8JxFfR0husUjmbuCeRV+TPMUlSbqLKlEQRNdIbanUp9Br8ULFPCP6cJghgkVKiUAxTlO0o2oLYyTO",
-	"CLomZWNhwopsNn8Pk84+RIGNvFE4JUO7qE6acCIR4wqOrLeSUbao4FISNWnl22iWY4EzouzVPimE5CJ8",
-	"CUtGPqpFDCOWemm9rRxvCFqRNRckaoFhTVM97eksmlE9x+8FERowDGd6E2aixnYz/PEFYRu1nc0vzu9d",
-	"hiD1jDAisN7VK6zHfTJz5/ov1dSbatAsmgnye0E1As41FPzl/k2Q9Ww++29nNaafmV/lWb3O8wQWfp6Q",
-	"LOeKsLj8iZRdCL1kcPEo13haiHiLJYkaOIE4Q+SGiBIJokR5in7V4OICwMYLhRJerFKCfi+4IjXYDOHV",
-	"h/M2cvITYFr/CT2A3rt/P5pllFUADkG3eciXcDacVlDev5XDl35BM6qqlVq4ksKP/vQJWeMiVbP5/fNo",
-	"tuYiw2o2n1Gmvr03i/TiNNOof+/8HJY2f6sXpkyRDRGw8s+U9XOfXzFVqGCKpiF+Y/iDI78+TPdJtHGI",
-	"HCtFhP7if70/P3n44dNFdP927v548c/bf5tFQbYlibjZRwSiHnUwFXgrARnc6olkzpkkwC5eCb5KSab/",
-	"GHOmCIMbxHme0hi+OsvNiL//Jg10x63r5oUVWxeiWf+OMIV2grPNKUDEfqenfRzHvDD7yAXPiVDU7DUW",
-	"JKFqkVJG9i3/BIbK2W00o8m+wXZBDR8H+46siWY8J4wkCwwbq/A1wYqcKJqR7j1HszzFLDiXTLmRyU3I",
-	"/Mh3KMOsRDX7kyjDJVoRpJdHWCHOYr1Wh2DaZBHNFCVi39HfUktCNXa91xCze7eTuA1HjSvwQVJLJr76",
-	"jcRKr1+DVcuxjzjLU32P72c4jhfnF9fn4f/puTyy0oM1PeGTf334dO9BiKCi2Xc4xRouHYjiG0xTrHny",
-	"35E+c1KkJEF/R4a04I8xZ7LI4I/kY65hgP4n2gjMFKg8TRSccvvV2gGepEnAXqzMNSmsBc/MqjJCKZFG",
-	"YSkkSZCBObIw9y/+wWXw4t2JJhDJYaTlfbXQW53wqQX1hC/clUz8Aq6NKpLJfV9aJHqmvwL6MYDFQuBy",
-	"Zvgm4MyEHVQo10WBZ+Y4CLMEtMGSKEQZIuu1Jp8R99wiWqw/qlHOX9vbuocc9R3UsG0TeOeCK6CGCL4B",
-	"wA73xpnj6iOB16CfsRg5HfUNxOkNmcTap+Ov+UJOWmXjQNn5JeMJSZu43RnTRmB9G0aoTPsuF5QLqsrG",
-	"vvvljiA5pknFSwKcT/+OVji+DjI5tNsShqhCOyw9RjyC8R1CobwQMQkblz55mZuoxntAiRxmN8mvh+R8",
-	"ZAvR0BNNQWmKnS7bpKH9ukzT6tHbSAmexpolUSqd9oXCqtjLX9+YUUFtw85QL+7tPAgmQbAi1ozDSUKN",
-	"nfPKg9Yap5K05bfT7hp26nlIRQ8tCedtEUEPKj5lCUk85fuQu2zp7s3LbEkTekMYkNQ4SvHuuDnRky0W",
-	"m7H0tsP0JjTJL1yh2EyEtGG82TpyTgpygGwzKNLFjGoHIRT5gZI0eSqEcYY0YZ8QhWkaZH4517sIOFD+",
-	"/c3LX5D9FVGmODCvFU/KCHEBf9HYBc4lVPlkguaffza3XuQ2FTpLTdUBuaoUyXI1kjnHuJBBtlzqK1pj",
-	"qvVjLsBjJqjWTzaYspBsioEEpxlECcGJkwsj5aymo2mSmW3sCj0/LayPMzhkkxeLbCyRT2fHNMMbMl4l",
-	"fa6Hh0RyStm1HL/4Cxh+G81+L0ixV5/6Dz3oVYpjMrPISqQav9ibnMQ1j8nIfqXvTT3SSBMxFbGmSaBo",
-	"5qFAkxBeU0mkcYMaT1+8xWxzONNycs0tWMOzASB3ow2y8uglqsi8wqFhPmGsbs+O3hC2345uY0zXBQPq",
-	"SZi4blygofNTjfXdiyPpOvyDwqpCnmEWCnNUG4jcJqt1/cmGofZKk1tXWmCFR5Osx6oDdLvFcpFx4bOn",
-	"FecpwTDac8/vPzXsyptx+GSvayqeoC5VjrgRkmVT0MQ5YWqiBYd4PZ4V2coM3xK62Y6dG6ydlt724HKP",
-	"S1rDc4NB2c4FtyLSm+DyPKD5eVZSw0k9U/puFF8AThkHtb+Trh7Rv+SeXUP0oO2AP7/8Z4jtWRtfBGAT",
-	"ILWQrva9OeEcJQLvGFpzgUpegFtCkJiLJKwMVv75y3sPLx8++Me9h/c9N/15UOdUJJcjL1zhTVNK7jtc",
-	"hj8+N2O/vdclux1NjJd979ItIjOIV93mMI2B4OuyzK+NhsaQyTBVDCD7MIr24uQYk+Uu6LPXx3EwhtSA",
-	"idrY4matLsodIrJIYc9v9xtCLqMAdnBqVSoyVkm1YZ2F+eXTcRT5uDaG22FmKhHwyG8khPJJnUqgpBfY",
-	"AHMwnmJtDij2a3zDC0FVj1zdNMynKfr6JArbbw7AdTpb/mC1ejzJbPG9+w/C+D+ZQtS2yFYM03RRiDAf",
-	"Gfj3xSHeT09JH+OMOJSCQVHvJBwYFb1DwIbyWlRVQbpJ0D5e+hZAQ8XXQGsDtwOyXtbQUfNptmmo+QsX",
-	"i74X1vhhlp+xCCn7e6hqErpPx7cptx+60YEr6AXnEfT/XpP9C6v+sI93uSawvUp/Rpn/rxfRNEQ4qrIW",
-	"cr0+Z+o1WOEBR57Vz8epQPjj2JGUHaQugqtMLxNVWwtdjnVcd9IbJsvh/TT4EykNBaZYKgjiTVqgNx0i",
-	"F2RNP4bzzFZkQxmjbONyzCSJBVERUhwpkqbompQS4RwLtdc/apIRzGJ2Ow0O2gPeDmO8JuV+/8dPpHxB",
-	"pbojC9C3exvA6w4Jh/b+s1PTe6yIQd7j6KRlSgx98wtYE9Vn1wYzx+NBwHhou5aJ2hLjIAcFGSl8TSTi",
-	"zEM4j5scHKXkPB22QGQYW9dUSOVSRB3VRhNWlvRfZMrV6PELbQkEgKX1DTC+jcaBtAKdFamieUqqfLVx",
-	"+T+VwTR2XwWjatGr2b8SNAZlnjOCLs7vXf6//6P/3yj7yGbzWvAhZ+eM0Ntg1YymKQ0s+lQqmmlSR89e",
-	"vUOaSVUsxXCCqaqByey1bARQpoFx9jL9O6qNtoqkGjjVJYHavGtAtHnUXto/AgMyPCQcyY/JYsX59X4l",
-	"wxsb9bOrX8jORWHT9OV6Nn8/hje2T2fkQ/f632z5jrmUt70x2g96Px47G6Ut9HtX2trCwMiWttA38kBt",
-	"4WVOmJcUeUC4O5CDobhJfC950fRmjo2Hv4Tkv95kTRyPElnu+9tohnO6uJ6CSxb3bj+0M0yfM4SRsKUB",
-	"LuMXkn/Nat9IxNOESKUVkajK3qZKWk2lm11ltxm6nlc2y7N1fsYKnC4SKuHLRU5ETEY7Au+SjycnfNEn",
-	"7jPO1DYtF7GL6TQB/O4Ngl8eIVakKcoIZhKtSoQ3griAVg9nfl8dM5rpj2cfhrSLKlH2c+a7NmSCTXit",
-	"mXYTFFHvxYaTZPsQ5ghcHvDuYD3zFZdKA/kIeXoTzAknelxZC5WysCJ1f/LUShB8baIvCVmpQDmMDQKG",
-	"I/u9uXS5VzuwL1mjqgEwC9kT+TlgPUxCS9MXlpxDae1yOp1r1LPxqAnp8FUsdgRJpXgVjBm0wGKGhfbl",
-	"xWDdMcPQqaoQWsh4UA5oEhB6b5Se5hHKBd8InEmUkJgmRHMtqsK5Kr05QkQILsZncXiZSMFUDls2M+I+",
-	"eE7Y6CxM8GEujIegc4T6+kbD9YDsSiiT6kuBr81CqK8CbSTDJZJFHBOSoBQ38qc8E7HO9hglFlRKBuy4",
-	"9sYem4o4vNIqAVQHAULt81NYR7BZzUv8sB971+GDpYcYNoJI+YOwUvEu+V5rgWPVdqP2a7IHZjSFDWtj",
-	"Ga4IZRuU4YRECCQmSUy1w/k4M3YSw8oFuaFkF7pVLQnRu9cvTIKezDS65TRWhejLKNqMyAuG+6xzc8xX",
-	"Dioe96vuIXTjXsJVwOwmEmqlthQqC0lBklP0GOV6OKKmlBSDafwIiIlYkxlKd5HQltBpt45lS3AgGeDf",
-	"+Ur6BjbSFjK4I7RaZIp2d5gqWy9qyIOzkQVJbmeLTC6scdVSK6FKj4IzJuEMKmf1f3ZcXLvKWbXlkiDY",
-	"v/HcjAwe+mtTNm5t7FY2HiuqEOO7sano2NbLOVVHw42yzWLNxcJM6ziBxqsP+/iLubFq4jAa2cSRVrBY",
-	"q00J37HxmmWlrATk1XR1xYP9yFjeIdHCQd+Gl1XTTZw2aGwTehuBwOErMVP6tkIN6qjpP/FB0Dhe7z3e",
-	"MWGrZRADGzpFVbLPxTiKrcPfLaZEP5LUn69y7n4z0jl5YEbXkZKzKtdoTy7U5ONUwefjwimYjRRCmcFK",
-	"g8kW3SHkd0A5g0xpTGRINaTx1hZDggN8S9LE98gP5vjqSUN8y+a9D337TpIeAe+sO7vlvSTsnfU7rOLt",
-	"ZDLOMsyS8SaGt94T820zznrf5h3av17s8RpU6+85m1tr3+laTv2POFZpCaLdKhtqK4gl3FYkel9s2haD",
-	"TASwaNLLlAr6JqT8iULAskbThEUc468y6Ccerab2/qTNi1bN9b7Uzc8CroqsunC7HUa7TnBXU+Le4K7f",
-	"dKH2NwRc4xjZngdI4lK6kJelia4q/VW6KD6jV+ELuw2GzP9QXGNbXRXa8SJN0BbfkKqJEcLpaHulz3PQ",
-	"YZZJ0PIftvIDFH8onXct74xLVbdY0tYGeFZiHjaXxvCFiyE9nTb1sYf6yxZuk5izRHqNWKzWjKAjExQD",
-	"r0r9QyZJekOC6lG1z38+uNy/uQMFfi9Tat2ZtJHE0bKteX1Q2LZvf50qUpNr7XjXSD5c9WIZT4yNNW/H",
-	"gCKQPyjqH6YqMRa8+6IbboXQZb0hWMTbrzWjL5oprkxjpqkpDO3sPzdVGAhagzgug/m1wVcSmgBfiRBW",
-	"hu+4vnFWaz+WFjKeTN80Cg+bh8p5SuOyLwykKNuMx1cXQpuaaOE5I8K/JGGuDpOaGOvohgjHKhj3GUer",
-	"aRFJk/F+sT9X4bm9jUZAcqgOPXL41XL/VKg1jK6vKuRsMdIinVA0XM/3ukjJntTqYdXGq1qFLQxvH5br",
-	"bB6KQBYrLKlcQLF7KA2PsBN9XxKzRG0rF3TVpan2sI3Kewt77qOZIiKjth1e58fdttwPkGqG2tUfOJ+Z",
-	"LAgs8E7c3UNTBbPbUQ74ARoSQCuVte1M0OwhNa7VyRCHdfW04Yj2oOTI+A1JHsHOLClFRmRMLgg6qBnX",
-	"Aq/V/jyRUBuihQl6TDHzepstRIgyE15IjFMQgP6NRKa/TGTRH0vTihUjy2vMDxWTmZL+cHANVH/ixDU1",
-	"vh8X4qib9ezjl54fYNFqQ1X9PZTeMZCqcVwB7g4wGV2qDydjiyCqEGySoVzLwVEf7M9mgRsNdTRyx+lS",
-	"UvfIHehFpjvZsBR0LOUIGnuTPf3xtThvKoeFoxQTxwW5CoUSmk5M2oNhftCHZRbNVimPr00elGkM1Wjc",
-	"FqIQs1Zv7sAEjnlYX5kDAgNthpP39nJtROswgi6tCMtGC+UI4tVUtVq8Vn08jtk75Fg9QTxK7AkovLXJ",
-	"jQ6BCFNE5IJK43IqEsqNi2HmGqgIyDogJIgl7yTekNck5+KuWYhmJr4Lkdla8KyDcKErUHzEsBYsYXL4",
-	"dCA9vdrdEbLuElyOOozXvDXgH2IJ2CZYIT3fKD1nWk+iYLpMz+D+ngA1NzrIQ1F61fA+PJpsrpMbWJ01",
-	"fJdkYqCpdghbXyMWoBKfomcmuGhbsK54wRLNUkxXRWAgdVHIoypB3ChsiLO0tHkocJF6VqYtT8xQjstu",
-	"ts0xgt1TPr0NBVQkiQtBVflGY7bZ13WoDfpjhh6/eg7tzuF0UMxnWyLlNwvX/hpkJsHCT9HbKpWbjs+U",
-	"rXmgwzr0MGYuDT9CWF6DIYBNy/QI2TQ5kzomI7TDKoaG9Fkjj2xN9X3pf4X2ZIblS0IQse7X3ZbG2yvm",
-	"7p3geGuDOFKdXrEr9re//URKefq3v6Gnps0TTlO0Kgy65MUqpbH+QKIYC0GJRMvHhdpyQf8FNzJH38HZ",
-	"NUT+///+v8tT9KuBVcrZxkgnxiG/0Z71ipkIhESX55f64IiutZBKqGn/Sj7SamdeU3a9wSc4TaW5C207",
-	"Vcis8DXR0Fy2mrgv53DUka3sr5jtZV+XwrlnEqhE1yRXcEN6LEC5DqRoyBu0aOzAPckwR0oUZKnvdF1I",
-	"nEpEWZwWCUlOr9hbfyswh4NXhQHSfEgSuwb11siozDRmLC3EXhOcaOwoeSEQ3zG0E1QRuF4bonbPWNjJ",
-	"XlG2ucHyxLWNX54i0C2oamkWS1+1WJpUuC25YmbADlMlI4vCwEU0c6cZiWygw1dDYHM2NHWKHrO6MAUr",
-	"FEOoSmMC5NdpNEKEgQfLYuAVq3YNj01Y+FoIWB+/h9GQpKzBuOzr5r5E//31D0/Qw8v7//gf9hKQhBgk",
-	"WsY8IctHUBKz1NS9NOmEkBqrN3zFIDYKhvsW51ALBNDZ2eKihNud1f4hvTcbYPX6gGiSlFXPV635ykgv",
-	"Vim8SKOfCTSZTcAW51ds+ezpW3R2c3FWN1I7MaaxhgrImizDopzNXfNO2OHj5zV7MYe2j5OUvAAeHm9J",
-	"fH1ahfTms9zA3VPZ5rMLFznFOZ3NZ9+eXpyez6Bz+RZ4q96XVwO1MeVtFUt/nsArF8rVP7Xa8t87Px9o",
-	"yT+tFX9VYtVtxf+2rok6NQHlqkAuNGO1Ra+9vw9lb7pK7zbFNaZFwHvXE17OPugvPRhZ57xUYakhPbGB",
-	"4PkYgrRyi/IUs8jlCgHvTjH7RtYSnyUog+xNVfE3K94My7sm5Teu7AtRecUk1BxSZrZvaVSL/EeBorKU",
-	"4BuTGcoLBRMKm5Rb7bYkyidxPTlwkA7bjpDkeqaskFqSoC0WoJRsCiIl0jPPEVZ6SanQxQPwleFYESEj",
-	"JIt4q9kVJPwmPEPv3j3/3hBBE+W4V0vYfDqmp9iuHnLWekDl9kOV1v4dT8qj4atf7njbVC01x7vtkMrF",
-	"UZeuaxqHCUZfs4bmKbSHqZ5WConCvmXtZ2fVuNto1pZM+76txtndHkLAVjOczd9/8Mm5pa4Nk3FOT65J",
-	"KXt5XUql0irX5+R0rn1D4OIeu64TDY1dkBt+TZLIlYMCfzgyJ/xGOoYjwxCMKr7XhFhc9bj+PHRW99D+",
-	"wlTm6nbD5HVNykdeKa4ms16WfIyr+tmq0faSRmH52adrUt4aUZWSUF75W5A5pt07qBng71+TnT4WZMJU",
-	"b0mBq1ScotcaGbUWS5VVro3PCko8tpRtjMBKsalb1qqKxuEVcWh82uH25geDQi1eH3hv6HrPW1Qj2swY",
-	"mdDAm8twMFufAHR8u/W7XyTAb/RVruonY/p0M/eqzFQ56T9HdRsFG+SYmcEMhMBXZF4R0zYoVJ7YG0ck",
-	"lcTq1zIyTTaoBAvDPD5mytYjxPjOSPvQ61W4+fDWGPdv4B6Px6YdXHsYgAVOS666JwuHZCGMuZMMrb+t",
-	"HvQb+tAMuoPkbQgMe/AIrUrkgrAOgZ0fssLflpexV+Y+a3jf7obIe4bbpwdHjDRPxemBIXytH4MYhU71",
-	"uxLdF/2ajjrIBAVvC7MOyMDqkA0beHWyChB9Vtpo9aIOaTJghLeo40+K8bWK5KFzhBjZVdqYRwM+Kvtq",
-	"U6uDu4k9yqbjlyWmdtL88298pdUJzgh0KrIPOS7BCbmEESbzx6ZcbXma1G5g40iLCyEIU1fMDFlxfm3k",
-	"84onpesmBX3HDdsG711GmHqE1jxN+Q4toeX7MmSlGdXvmV+K9lWaat3+4l9YlfS7rYelCVy1tIWzNjQo",
-	"GwEBF6w+siH3gse450VK8BI0iw0Rlfve1/0DDMOKWB9bR30VsQnTZFc2nX2q/3I7pGzdAdlbL8qOkD8N",
-	"wfZl2Hkfftbg+a+l8LxkDfQHT6yx+rxHMQ7CsrP6kYqwhHiqzS8nBhjf2eiRXhf0cVOHYLOs5pUu7lfg",
-	"R3WcSG5JYjtdmxE2peP0itnHvPTH2PNn62Vbpt0jkEUgJUA3QRAM2VHpKlckWuJUEJyUJzBgeYoeu+r0",
-	"DJcmGAR+RT272UjJC1tCNLdhD5Net8BqkXGplrbcXW0JawVbcgFWKiDJiclGWSLKpCI4QXwNTnsIx3FB",
-	"rpjaYgar7YCx8TQJCjUAwHHpvKf0pQqRgd+1vgVXBNP7onUDPmGrqUpjH8xVnyihq4eaPys3ajwuF+BH",
-	"P/Kd0W28cZCWaXP4/gKuzjoiBGdshKIOZjj10zebYBdDcPCcQBsPM9SPtq41SpjA1lIynMstV8vIEOXS",
-	"mEJLrUL6zxEBx1rmtlHM0jWr2UF9wBUzLibLBajSHEk+shNUy2lYpUQRrQhTJUm6Nrta0mRpck6roRon",
-	"bOTLpWbXx5/r9UzGFVRxYYmWL7BUJ0/1UU+ef79Eimslq8iIC7hV54LQMo637lzKJQJnVEpwzIr6Gwec",
-	"KwYeEkb0SM0HY55pgYGuCcnNbiH5GZ5MNqe+uO/8buaQUgmCM81rJYIcRRseYjhFZm8mpwB+u9KkhzLK",
-	"CkXkHMWcMRJbH90pesUNb2npcxAedRF3E+61cQPNhMASvXhg92EDCQGeaX4/Ls8MPgTfuLG+Z+C9bt0T",
-	"HEWKfFSGRE7McZoMq5P28vFESnJS05RD8xFPjnt9kzSxW4SZ9mTTlHRAu1SPamdp/QiuzV8hDWYKr6rT",
-	"wHo9Q8+dLv+ncAr5ffwHfDM9Xyu86UPqEdlU4TldfttxZ21c8VQjo8cFfzwNon4l4S/umdrgNCWi7PVF",
-	"WeJp0dvZJ/jvYGTouXJZA6pexyUWIQlVq6foe/31cDDoiefDMMFMUz/QDQOZrTy3zXHGxWdM8zYqkfk4",
-	"Odq1HuGCADgQ6XENfzrXEvU6GhwY7sD1PjuF9TkL4Lj/9fwEA7e8P6pJK7Q/JK5ZPWGjLz13rXyaNwP9",
-	"Pb3MgpSsIR9Ia5KQRKi2pNS/OD/z8/XJz5C+WJH9Ut/Q0inXlvZURfOQcQyZdSUvrhhoj5IQm/haeQiC",
-	"VnvlSQjplwU8ENNDEkFF0e19SPAFdcTje5/9J25G+Z2PTKXm2aQeUs30j/7lQ4z2jyDdY0hEvKm4rTbJ",
-	"9OFAMmmr1dfMxonHs4TvWMpNB8ogn3YDhjDz85B5j1p2gwU1Edl6wrr/HBd0Y8uCXYGO90/V416hLo9t",
-	"WfLt+b2hiIHtWKoFs6vtZeSjctZpC8H8GER/bOFIKlO1NWUf5O1DBlNlMWib/GyGfEYKrt/a6MkWM7u8",
-	"g/XWk1X31rUAlLbuGfwfOI5JbgOV9rVEkxnt5wBghVO+KUgNyjzFe+L/r2DEZwRk1c2+B46wxQjFW4Lz",
-	"Y+TYDYA1t2cdABjEdQeSjd+62C9a0bpfEVUuA/0U/WLDAZC8VEcOQwHc/7ANQj+H8Gs0Cf3C0s+cq0fw",
-	"AfSO4vTolAqYfl62i9Wg+8OrLx+47B+4QOCzF1hxIdFuyxFIGc1XqakkKSSZQwKA7d3Z21grQgmHXCzw",
-	"3BqPeUXKCU2uGEQe0LKQZGnjMtIUKrn8dT1Vjm1iuneE+sUspyHWiRPw6ESNprRy1iMurpgruX/kBZT8",
-	"+HdP8y2EFVrWLS4HchReNxr6fZVJCqHeil82S6HZTStINX5Cwpakf6lQy4+aetwBtdYCdKOsOaPJpuSF",
-	"aCkNnYQ3n6TPPnl/uz3zeoDuifj6RFVXdZqw3yl6yapEMYl+K6Tj+gn8wwZaJvnUY+IdJiw7N3RvvTNX",
-	"DMSDIb5T9LhJzW6JVqgXoh3wI4NyO8gLrYw7xtXJmhcsCVKjXesu5Oh3jBuZRxGk4M8kdLq98LqU9KuJ",
-	"91qe9leiIahOBHxrtVc7hF7qvrLjyWWOlqYrCFQC2j49rk+NVCBJDEWcone56aYuCEEJLl2IjVqstzRF",
-	"TcW0VDRNr9iKOMH1yFCSEWaum5c7NYxGVQ+SqPKgCFs0alqiDJPcFTsKzUnbXO+PJ7njC81m48AvrF+O",
-	"IfUf+c71dvsrZicA2tti2narxbFUP185f2VPpmzBJCqAVu+fn7vSZAmZsSIhInJ1824fXBL38ge12dQp",
-	"WStb/F49nKElX6xnSGyS7RVTAjNpXkBxZY4mrwCypngKXiV4yUQhnKYuqG+IGzeqwVtxEGAA8DKI/lwq",
-	"nps0KKBwOTdH2JrSSOgWqlVoLbz5jkWmpsiWosOZq6JQJBUAw3lZzC4BokH5W7DXvs3x9evCpi/9F6bs",
-	"QNvYPjG+IiDI+domiNjC+b8QkdtM9cgZixqTrR6HMsxKTQzu7dM+ejfxwl4PkPn56430t+6di6Rq/mge",
-	"0wXxjDfSNMxjJUox2xR4Qx4heC9MK+mZjUeE/La/98UpLoPPnA7uyL3zi6p3fkMrulFTFx6TttD3wv6e",
-	"RjL1OxAXD7odlb9kdsPdsjjMKyt9WZnNFuEXD7795+Vwi/C+ZeyrN599HWn6+A7lmLpVLu89vHz44B/3",
-	"Ht7fn3jaxOCfcQIVKFwg14wveDGmm9bEKsHwalUbwCBK86+rGNFrE96b0hKhFXF8hkjjwa67Qu00j2gm",
-	"ivz5c2B+oCyx1R5oVVqOFwErBjnlSZL+QE+nL8tQAUinDfJnvfTWWj1eObNrLXrWXMTk+FGLnnY4UAK6",
-	"tZUJrjWOK1ociG5I1/hyENDVoK9eIYACzpQyUvdxbOTH/fkS6JptTv/CSXSmCVXGb+C0UDNidNfelLqO",
-	"bltI2wq2D5Ohu+ORy/N/gKT8BJcRevf2ifd027fn1pe14QfJ0DHi8wUOr614gstT9Ni+sPDtgwe+X63q",
-	"bHSAyP3C0tbvOxpA/peMIMF3dVlAgk1qJGijrlFciQpw3DV6tvzZ6eVXV/lQQN3DqmyePUwnTcliGzq+",
-	"/6Cv0HQVMQRRiHQ2n52BV8HO8skhR9UZQ2Oj/bdasnj/6MdZ/bFVg9Tqn6wacPvh9j8DAAD//w==",
+	"5H3rkts2uuCroLSnKnNht7udtidu1/5wPI7HEyfu40vlR9orQSQkIU0CDAC2rHF11b7FvsG+yL7JPskp",
+	"fLgQJEGKlGVPkjM/Jm6RxOXDd7/h4yzlRckZYUrOLj/ONgRnRMA/n73Fa/3fjMhU0FJRzmaXs7cbgm6J",
+	"kJQzxFdou8EKUYkwk1siSDZLZjLdkALrL9WuJLPLmVSCsvXs7i6ZXXFJzUCxcXOSrYlApX0JKT242hA7",
+	"OrphfCsRXyVIbrDILt2LeyZ9Tcoc70jWnVSJiiC6QmpDpd6FnotXKuUF0ZvDDBEsckoESnGeoy1VG3hH",
+	"4oKgG7JrTExYVcwuf4ZBZ++TyELeKJyToVX4nWacSMS4gi3rpRSUzT1cdkRNmvkumZVY4IIoe7RPKyG5",
+	"iB/CgpEPap7CGws9tV5WidcELcmKC5K0wLCiuR72dJbMqB7j14oIDRiGC70IM1BjuQX+8JKwtdrMLs/P",
+	"7l/EIPWcMCKwXtUV1u99NGOX+g8/9Nq/NEtmgvxaUY2AlxoK4XT/Ichqdjn7H/dqTL9nnsp79TwvMpj4",
+	"RUaKkivC0t33ZNeF0CsGB49KjaeVSDdYkqSBE4gzRG6J2CFBlNidop80uLgAsPFKoYxXy5ygXyuuSA02",
+	"Q3j15oKFnHwPmNa/wwCg9x88SGYFZR7AMeg2N/kK9oZzD+X9Szl86pe0oMrP1MKVHB6Gw2dkhatczS4f",
+	"nCWzFRcFVrPLGWXq6/uzRE9OC43698/OYGrzVz0xZYqsiYCZf6Csn/v8hKlCFVM0j/Ebwx8c+fVhekii",
+	"jU2UWCki9Bf/6+ezk0fvP54nD+4u3T/Pv7n7j1kSZVuSiNt9RCDqtw6mgmAmIIM7PZAsOZME2MWV4Muc",
+	"FPqfKWeKMDhBXJY5TeGre6V546+/SAPdcfO6cWHG1oFo1r8lTKGt4Gx9ChCx3+lhn6Qpr8w6SsFLIhQ1",
+	"a00Fyaia55SRfdM/hVfl7C6Z0Wzfy3ZCDR8H+46sSWa8JIxkcwwL8/iaYUVOFC1I95yTWZljFh1L5tzI",
+	"5CZk/sG3qMBsh2r2J1GBd2hJkJ4eYYU4S/VcHYJpk0UyU5SIfVt/Sy0J1dj1s4aYXbsdxC04aRxBCJJa",
+	"MvHlLyRVev4arFqOfcBFmetz/HmG03R+dn5zFv+fHisgK/2ypid88q/3H+8/jBFUMvsW51jDpQNRfItp",
+	"jjVP/ivSe86qnGTor8iQFvwz5UxWBfyTfCg1DND/RGuBmQKVp4mCU07fzx3hSZoE7MHKUpPCSvDCzCoT",
+	"lBNpFJZKkgwZmCML8/DgH15ED97taAKRHEZawVdzvdQJn1pQT/jCHcnEL+DYqCKF3PelRaLn+iugHwNY",
+	"LATezQzfBJyZsAKPcl0UeG62gzDLQBvcEYUoQ2S10uQz4pxbRIv1RzXKhXMHSw+Qoz6DGrZtAu8csAdq",
+	"jOAbAOxwb1w4rj4SeA36GYuR01HfQJzekkmsfTr+mi/kpFnWDpSdJwXPSN7E7c47bQTWp2GEyrTvSkG5",
+	"oGrXWHe/3BGkxDTzvCTC+fRztMTpTZTJoe2GMEQV2mIZMOIRjO8QCuWVSEncuAzJy5yEfz8ASuIwu0l+",
+	"PSQXIluMhp5qCspz7HTZJg3t12WaVo9eRk7wNNYsiVL5tC8UVtVe/vrGvBXVNuwI9eTByqNg4kwJnr9a",
+	"rYyO0wTTDWVZE8dbz43519XXBCkFT4mUMcQlakOExkuFb4hE5YYrvha43Ehg4pnAW5DaVAAaS0SVJPmq",
+	"xtQl5znBrAMB420IJo/tuE2UBf7QXeQLhjgjSA9OpBqnJpZEpFbtj5AqwekGxsRZJpHixmUgaOq8KLTA",
+	"65EK6ZbQ9WavBPixKpZEvMZsTTqQ0pv24yT2nOstDGDKawsSLYiyjBqz+CrAihXOJWmre0uypqxhrJ61",
+	"rZkrLJRzpUhFSonwShGBthuabjS24BQ055rhg48gNHHPAwP3zG+BARxAcrCssYbz/Wsw9u4R10BZWe09",
+	"uhf6pddkpT/QZ9PyIjy82ONE6FKg3bE9nK5Hq6SpqgQBN2VAkZdAjZoALSmuqAB6aFNiiJTN0f9u5r4E",
+	"oIK0/SoOwhao2rStweDAF8VPQbAi1iE1ATWdndrwuJ3FnA2xKYFzt8R5j1B9xjKSBW6EQ6RSywvRFEst",
+	"vZjeEgbKwTiZH0ir5kBPN1isx2oOW0xvY4P8yBVKzUBIbXi13jjFJKvIAVq6EXZdGedXEEOR7yjJs2dC",
+	"8Iioy4jCNI9LM65XEXEF//PNqx+RfYoos0x9ybNdgriAPzR2AYNH3rscdWSFe3PzJW5Rsb3U+knEQlCK",
+	"FKUaqWamuJJRBXOnj2iFqbb0uQDfv6Da0lpjymJadgokOM21kxGcOQ13pMWg6WiajcHWdoaeR3MbrYm+",
+	"si6reTGWyKcrliD3xxvXL0BNiOgxOWU3cvzkL+H1u2T2a0WqvZbhf+qXrnKckplFVqsDjJvsTUnSmscU",
+	"ZL/5+qZ+0+jFYipiTdOlk1mAAk1CeE0lkSagY2IW6QZ0qkOZltPQ3YQ1PBsAcifaIKuAXhJP5h6HhvmE",
+	"8R8GHsE1Yfs9gm2M6TqTwdCKE9etC5l2HtVY3z04retHHyisPPIMs1BrL9gFJG6Rft5wsGGoXWly60oL",
+	"rPBokg1YdYRuN1jOCy5C9hRoVUGgcf+uYVXBiMM7O0yTT40ZMJ5htewGY3G9MF9+0wWHD1mMkFzrimbO",
+	"Xb1Xn0xmG6+hjhg75wKP3+RLLnB0h+cPIxanVoKnq/SMrDF4PErBrXQPBrg4iyitgasqElLXqKX4HEgC",
+	"BLz+h//lFHnNHRIYVlRJG9cOArUYeUdOazcRk6R32Xt2DmHgdiT17OKbGNe3zloRgW+E08RUVb9tbfow",
+	"tOIC7XgFrglBUi6yuC7sLcCL+48uHj382/1HD6KmYKhye5/ZWGMQjNKRGCyVsJuPhseqdONNXVgHxFGM",
+	"bAvOfqLVlswUXjfpZt8p1MTy9f0usWxpZrawd8dtFwdQmUe7YV4ICkpXtH06r/tDsrdehjaGZw2zqAGu",
+	"MUzrvcQ9xvT9YnR4CP3sDSscTCI15JM2ubhRPVq5PTsUtgC2641Rl7FUOkS13Cky1pqymRRz8+TjcSzO",
+	"tPbatP1gVBoh+JWE7DlSZ+8pGeQSgN8ineIWGbBAV/iWV4KqHgVw3bDzpxiWk/jBfrsVjtM5nQ62/8bT",
+	"5Abff/Awjv+TKURtqmLJMM3nlYgzqoHf54cEHANrcozX7FAKBouyk+NnbMkOARvKa1GVh3SToEO8DE3V",
+	"hi2qgdYGbgdkvayhY4/SYt2wR+cu/et+3DSFUX7AImaV7qGqSeg+Hd+mnH7sRAeOoBecRzBUe31LX9hG",
+	"hXW8KzWB7bVOC8rCX8+TaYhwVG01FiPwWsO+jTRl0RMfkbE6OjZJYAkiFMKnnMEjLZiMT0NbZZihqsw5",
+	"zow90gLMPlBRJ7BH0oWdas8H7+AtmzocAY8yEcqIQ97GrEbJLxvFHfMmZQeZE+DyNnFTt7QY7toAVCfh",
+	"crKasp9FfU925iByLBWkFU2aoDdBsxRkRT/EM98hkMsoW3vbkaSCqAQi2iTP0Q3ZSYRLLNTeOIdJjzST",
+	"2eU0BEwPeDty44bs9vsxvye7l1SqT+SQ+nTvImTf4XCxtWsrqi/RguwmipijpS0cP5lA76Vv/4c5HW2e",
+	"yTR/2ecOSJNddJc/OGO435cwwoVg8CR0GAybppaLtrwGo0806U3l8Y6Cff4Bv+JevhJxBsRTg/zB2Awh",
+	"zkg05eDgPDzO8wFnw9xgzkDukmZv0oZ14ROXgwxfkuwSLf4kSPbn89Ov0RILtkjQAqM//VpRov7817+i",
+	"HN+QxSl6U6UbhO1WBcGZ1CMTpjZEEvn4mqkNl8SUeGlrtCCYKYQlUuSDQoyQDGGI8Mscy83pNYtCybtJ",
+	"ZJylQ0qHq+xyoi2ZAE5J/0WmYKh+fy4VKSMA1jYLuFqN1WK2XeWKljnxZSbjGJv30YxeV+CowXn+ajW7",
+	"/HkCDb1PBtysuOtkBRWKUTXvdUhcufQwzdTPz+5f/L//o//fKHzI1v3ZE0POPTPC3IRZC5rnNDLpM6lo",
+	"oUUwen71DmnlwYt6I6GnWjQmK8+KdyC9BuVa/AnRovY1eWbWQOMuK+mQbuCmcqfqeFlS8+LWATQh08vc",
+	"j6BHGCERTxFOyXzJ+c1+Uyp4N+nXOn4kW5cUNQqnjYrT3p1R87rY8mbDt8zV0uxNmXqv1xPQzCilv99V",
+	"2lb6B95sKf0jZfxYpf9VSVhQbXVA9lkkY1RxU1G741UzujY2Pe0VVBX1VoHhdJRu4b6/S2a4pPObKbhk",
+	"ca/LGl8whJGwNceulDAwc7+SiOcZkUrbE4mPNmpr12Jip2zDLjN2PFe2fKy1f8YqnM8zKuHLeZC/OyZr",
+	"6hMKfeSEL/r0soIztcl389SlWDQB/O4NgiePEavyHDQHiZY7hNeCuPySHkb+s99mMtMfz94PKXW+Au9z",
+	"FtI1RIitpKuZdhMUSe/Bxqvv+hDmCFwe8O5gc/GKS6WBfIQCoAleASd6XL08lbKyEnh/VcZSEHxj0tgz",
+	"slSROnubkxNPtOst0imDouR9uZO+uNhMZHcUFpf0MAktTV9aco7Vy8rpdK5Rbz7KrRbW2frUqDFxXLyM",
+	"hl5bYDGvxdYVpES5bcah48ubW8h4UHFZFhF6b5Qe5rG2qNYCFxJlJKUZ0VyLqnjqaG/KLhGCi/Hx7SAx",
+	"OJpZaevxR5wHLwkbXd4FrpC5cfR1tlAf32i4HlC2Bf0X+mpra2scGjeANqLtF1mlqTY+c9xIZw5tTp98",
+	"OUosqJwMWJofu75xsH+WWiWAtgOAUPvcjTbcZWYL8jDtx8FxhGDpIYa1IFJ+J6xU/JT065XAqWoHi/o1",
+	"2QMTjOOmvzEkl4SyNSpwRhIEEpNkpoz6bJyhPYlhlYLcUrKNnaqWhOjd65fWXi40utkoSE+C73pEwSGc",
+	"Z50qa75yUAm4nz+H2IkH+c8RK51IaMKwodCyhFQkO0VPUKlfR9T0qMFgST8GYiLWwjbFNgISrroF8huC",
+	"I8lp/+RLGdrjSBvU4DDRapFxFW0xVbYRjSEPzkYWlrmVzQs5jzqY30E5FAV3UcYZtOTR/9lyceNa8hin",
+	"FazflwuNSZEI56Zs3NzYzWwchVQhxrdja1yxbcThVB0NN8rW8xUXczOs4wQar97v4y/mxPzAcTSyiYyt",
+	"lBitNmV8y8Zrll5ZieWYTVZXAtiPzFg4JCdi0LcRZHl265gMGtv6mka6w/CRmCFDW6EGddL0n4QgaGyv",
+	"9xw/KX967m3vFjMx/E4aSt7wPDNOPoG3lK2DvMyRvLlnGojiymC483HDbXpiKlf0A8nl/rTRgbDsYUnR",
+	"rfxm6z1q5jaPyE32vuJpoaKBqJrL6DkunKI5rjEMHawznGxAHkLtBxQzypymJBp2oenGNnWBiMCG5FkY",
+	"ohis8NGDxtikrXobzF2QpEefcMakXfJejhHs9Vus0s1krlEUuF2LPxK2T823zeSVBzbt3pUp7HFS+Pn3",
+	"7M3NNS3Z5dkHnKp853JaNE2ojSDkoCwWWwo6EcCiSS9TOoE1IRUOFAOWtdEmTBIkXpvysIlbq6m9v2bh",
+	"vNU7al/lwmcBlyerLtzuhtGukxKiKXFvSkjYPK52b0Q88RDl1c+RxDvpAnKWJrqa+2/SI/IZnRhf2Esx",
+	"5G2IhVE2/qjQlld5hjb4lvhmrAjno82jPkdFh1lmUUfDsFMhQvGH0nnX0C+4VHWrWG3cmEA0j1tnY/jC",
+	"+ZBZ0Gr28eis0+7jDUk5y2TQUNIq6Qg6y0JTo+VOPygkyW9JVD3y6/zm4cX+xR0o8HuZUuvMpA1cjpZt",
+	"zeODsvZ96+v0kDBJK453jeTDvqfkeGJszHk3BhSRpGxRP5iqxFjw7gumuBlih/WGYJFufqtp0slMcWUa",
+	"zE5NsGinVLuh4kDQGsRxGcxPDb6S0Qz4SoKwMnzH9b+2WvuxtJDxZPqm0XaguamS5zTd9UWdFGXr8fjq",
+	"InZT8zoC30f8SRbn6qZ9FIR0Rzd2O1a7mJBxtNKeSJ6Nd8P9vtrO2NNoxD+HutAkDr9a3iaPWsPoeuWR",
+	"s8VIq3xCy5B6vNdVTvbUqwyrNkHPCljC8PJhus7iobJuvsSSyjm0uonlJRJ2os9LYpapjfd4+26ztUNv",
+	"VCJgPFCQzBQRBbVtvbv5w5vdfoD4EerIQmR/ZrAosMA78ekeGh87bwdV4AG0I4KWkCvbl6jZC3dcy8Yh",
+	"Duu6acQD6IOSo+C3JHsMK7OklBiRMbnK8qCmwnNoM3dIO9W5ibFMMfN6Wy0liDITzciMUxCA/pW0aaOJ",
+	"RX8szZUSGFleYx54JjMl2+LgwtL+PA3Xq85FVOqmo/v4ZeAHmLfa6fq/Y9kkA5khxxXgbgOT0cV/OBlb",
+	"BFGVYJMM5VoOjvpgf/KMbbvX7czqttOlpO6WO9BLTJflYSnoWMoRNPYme/r3Fzi+8Q4LRykmbAxyFcqr",
+	"NJ2YLAvD/KAL2yyZLXOe3pi0K9PgttGAOkYhZq7eVIUJHPOwrnIHBAbaDKfsvZOiERzECG6bQFg2roJJ",
+	"IDxOVeuqCt/F65idw47VESygxJ6AwlubS+kQiDBFRCmoNC6nKqPcuBhmrn2agCQHQqJY8s7Xch7eraEZ",
+	"JYoF79WGMBBYV+/eoqKSyvjilmRdsUYJ1hAeBtcvxY3XjzHHaNRg9ctIsRCB/KzBTCfUt/ouAq2Y37u3",
+	"MNmK5gRtiCCn6KcNJ7dEoA2GnIUC71DGkeTjSiZNmb0DQ13XvycE5RfadJVXZb7fVW6+PbD3r0OhJlhM",
+	"PNZp9ho4g76B+2eP/nb+4P5eJ1+7ZYjPYy3wmtwrgbOaf/9SkvqPLVmW+1M8Wp0TzM6isJZ4TV6TkotP",
+	"zSE2I/FtTGqtBC86/Dt2fIqPeK21VxgcPh0oLvGrO0LObIZ3ozYT3OkScbeyDEx9rJAeb5TZMK3BZzTZ",
+	"refl/sZItXA/yOG3Czr2hPBoag2dzF6/1/hZkolx2zq+Yl33WICFeYqem1i9rYpc8oplWkKbyxZAHtcV",
+	"YI+DZnLa/kGc5TvUKn1kXDNphkq86+bKHSN3ZMqnd7H4pCRpJajavdGY3ShbbpnkDD25egG3oMHuoKLe",
+	"9hctb+fuVixQQQkWYYLtRqnSXARF2YpHLl6Dq41Y3SsCyxuwq7G5SS1xleG2ZUSCtlilcE9d0cgCXVGW",
+	"mV+h16/RoCQhiNhoBjREv2bu3H1z+5RLdXrNrtlf/vI92cnTv/wFPTM9U3Geo2Vl0KWsljlN9QcSJC8l",
+	"Ei2eVGrDBf0XnMgl+hb2riHy///3/11okQmwyjlbG2WPcchOtnu9ZiagJ9HF2YXeOKIrLVozam6FIR+o",
+	"X1lwV5te4FOc5zbfquC3NTIrfEM0NBetu90Wl7DVkTfcXTN7xV1dautuT6QS3ZBSwQmBOqChXMclNeQN",
+	"WjRW4G5qvERKVGShz3RVSZxLRFmaVxnJTq/Z23ApMIaDl8cAaT4kmZ2DBnMUVBYaMxYWYq8JzjR27Hgl",
+	"EN8ytBVUEThem/Hhbre0g11Rtr7F8sTdJrc4RaCqU9VS1Behpr4wiawbcs3MC1sMTScNCgMX0cydFiSx",
+	"ccNQq4fF2UjvKXrC6rIyrFAKkV+NCZAdq9EIEQYOYYuB18yvGu6gtPC1ELAhswCjocRAg3HRd8nbAv3p",
+	"9XdP0aOLB3/7sz0EJCGkjxYpz8jiMRS0LTR1L2znfbw2TO+aQaoB+ME2uIRKPoDO1pYGZtyurHa36rXZ",
+	"fIWgV5kmSemvgtGGpEz0ZN5+RBr9jOpoFgFLvLxmi+fP3qJ7t+f36q7EJ8bTtDC15rIqCix2s0vXCR9W",
+	"+ORFzV7Mpu2dpTteAQ9PNyS9OfUR8stZaeAeWECXs3OXiIBLOrucfX16fno2gwvNNsBb9bqCCsa1KU71",
+	"LF2rufpHV73Yuq3v/tnZwE19027o8wWS3Rv63tYVjafGDPHlrbER/RKDW/9CKAfDeTPWlMaZNkY/u6vi",
+	"5Oy9/jKAkY11SRWXGjIQG4gbG03biqjMMUtc6h3w7hyzr2Qt8VmGCsi9Vp6/WfFmWN4N2X3lijYRlddM",
+	"QsUwZWb5lka1yH8cKQnNCb41ed28UjCgsCn1frU7okIS14MDB+mw7QRJDtaWNviWBG2wAKVkXREpwTC7",
+	"RFjpKaVC5w/B9YxTRYRMkIRODTZdP+MFevfuxd8NETRRjgeVwM0bZXtKZetX7rXuVb1774tSvuXZ7mj4",
+	"GhYr3zVVS83x7jqkcn7UqeuK5GGC0cesoXk6a5j8MVHYN6397J5/7y6ZtSXTvm/9e3a1hxCw1Qxnlz+/",
+	"D8m5pa4Nk3FJT1yToCivy6lUWuX6nJzO9VCKHNwT1/qpobELcstvSJa4Ym7gD0fmhF9Jx3BkHIKJ53tN",
+	"iKX+wpjPQ2f1hTRfmMpc1X2cvG7I7nFQSK/JrJclH+OofrBqtD2kUVh+7+MN2d0ZUZWTWFXIW5A55hY4",
+	"UDMgfLYiW70tSCzzV0xD5EGcotcaGbUWS5VVro0LGAq0NlBdAResY9N1QKsqGoeXxKHxaYfbmwcGhVq8",
+	"PnIN8c2eK6pH9HozMqGBNxfx3BC9A9Dx7dI//SABfqOPclnfJNunm7nLZqfKyfCW6rsk2qXOjIyMe3WL",
+	"ZWJ61msbFOrG7Ikjkkti9WuZmI46VIKFYe4kN00nEsT41kj72KXWuHkf9xgvduQcj8emHVx7GIAFTkuu",
+	"PnuL1/tkIbzzSTK0/tbf8z/0oXnpEyRvQ2DYjSdouUMup8EhsPNDevxteRl7Ze7zhvft0xB5z+tPTQRy",
+	"xJvmBnn9Ygxf6zsiR6FTfd1k96L/pqMOgjngbWHWARmZHZLLw7k7lzp+TtpoXewS02TACG9Rx+8U42sV",
+	"KUDnBDGy9dpYQAMhKodqU+s6JBPKl03HL8tM5bP5+Re+1OoEZ+YaRcNL0QKckAt4wyTS2QzGDc+z2g1s",
+	"HGlpJQRh6pqZV5ac3xj5vOTZznWrg0t8DNsG711BmHqMVjzP+RYt4P6kRcxKM6rf87CQ9DdpqnUv6/nC",
+	"qmR4dVFcmsBRS1v2biPtshEQcLkfRzbkXvK052Kbn8BL0CwVRlTGmE7g0f93GIaeWJ9YR72P2MRpsiub",
+	"7n2s/7gbUrY+AdlDnqk2Y+RPQ7B9GXbeh581eP57KTyvWAP9wRNrrL7ghrmDsOxefeNbXEI80+aXEwOM",
+	"b230SM8L+rgp67FJi5deFw/7ZyR1nEhuSGZv4zBv2Ayp02tm7/jWH+PAn62nbZl2j0EWgZQA3QRBMGRL",
+	"pSsEk2iBc0FwtjuBFxan6InrLVHgnQkGgV9Rj24WsuOVrci7tGEPk606x2pecKkWtlkFZL00gy2lACsV",
+	"kOTEJHctEGVSEZwhvgKnPYTjuCDXTG0wg9m2wNh4nkWFGgDguHTeU0nmQ2Tgd61PwdWUnfbofk34xK0m",
+	"n/kxWPoxUUK/Kk1I+/Nyo8ad8xF+9A++NbpN8B5kOduU2D+Aq7OOCMEeG6GogxlOfY/kOtqDFBw8J9CE",
+	"x7waRltXGiVMYGshGS7lhqtFYohyYUyhhVYhw7s9gWMtStvmaeFaTW2h3OaaGReT5QJUaY4kH9sB/HQa",
+	"VjlRRCvC5gJ7s6oFzRYmhdu/qnHCRr5cPlS9/Us9n0lghKJILNHiJZbq5Jne6smLvy+Q4lrJqgriAm5+",
+	"XxBaxunG7Uu5vPqCSgmOWVF/44BzzcBDwoh+U/PBlBdaYKAbQkqzWqgl0Jac3fX5A+d3M5uUShBcaF7r",
+	"rnE34SGGc2TWZnIK4Nm1Jj1UUFYpIi9RyhkjqfXRnaIrbnhLS5+D8KiLuJtwr40baCYEluj5Q7sOG0iI",
+	"8Ezz/Lg8Exifoama8zVOrMH4gsST4EaRCY4iRT4oQyInZjtNhtVJe/lwIiU5qWnKofn+nkNh1zNN7BZh",
+	"pt1/OiW71k7Vo9pZWj+Ca/MnSIOZwqvqNLBez9ALp8v/LpxC4V1DA76Znq8VXvch9YhsqviYLr/tuKM2",
+	"jniqkdHjgj+eBlHf5PQH90ytcZ4Tsev1RVniadHbvY/w38HI0AvlsgZUPY9LLEISisBP0d/118PBoKeB",
+	"D8MEM005TjcMZJbywvaaGhefMa0XqUTm4+xox3qEAwLgQKTH9c/qHEvS62hwYPgErvfZKazPWWAuPv5v",
+	"5ycYOOX9UU3q0f6QuKa/Tkwfeuk6YzVPBrrzBpkFOVlBPpDWJCGJUG3ITj9xfuYXq5MfIH3Rk/1Cn9DC",
+	"KdeW9pSnecg4hsy6Ha+uGWiPkhCb+Oo9BFGr3XsSYvplBZfY9ZBEVFF0ax8SfFEd8fje5/AavlF+5yNT",
+	"qbnasYdUC/0wPHyI0f47SPcYEhGvPbfVJpneHEgmbbWGmtk48Xgv41vm6rmifNq9MISZn4fMe9SyWyyo",
+	"icjWA9btHLmga1tl7+p5gp/8BaSxAp62LPn67P5QxMDdukilL5Vn5INy1mkLwcIYRH9s4Ugqk18aOBMG",
+	"kMFUWQzaJj+YVz4jBdc35fRki5lVfoL11pNV99Z11JS2jQD4P3CaktIGKu2NziYzOswBwArnfF2RGpRl",
+	"jvfE/6/gjc8ISH8XRQ8cYYkJSjcEl8fIsRsAa2n3OgAwiOsOJBu/dbFftKR1+y+qXAb6KfrRhgMgeamO",
+	"HMYCuP9p2/t+DuHXaPH7haWf2VeP4APoHcXp0SkVMO3xbFO4QfdH0K5h4LC/4wKBz15gxYVE2w1HIGU0",
+	"X6WmkqSS5LLuczzQpy5BGYdcLPDcGo+5J+WMZtcMIg9oUUmysHEZaQqVXP66HqrENjE92EJ9zWDrtt2v",
+	"JIIrY2o0pd5Zj7i4Zq6DxeMgoBTGv3t62SGs0KIu1x3IUXjd6I/5m0xSiLUq/bJZCs3mdFGqCRMSNiT/",
+	"Q4Va/qGpx21Qay1AN8qaM5psdrwSLaWhk/AWkvS9j8Ffd/eClrp7Ir4hUdVVnSbsd4peMZ8oJtEvlXRc",
+	"P4Mf1tCBLKQeE+8wYdlLQ/fWO3PNQDwY4jtFT5rU7KZohXoh2gEPGZTbQV6oN+4YVycrXrEsSo12rk8h",
+	"x7AB48g8iigFfyah020teRdvnJBiy9P+SDQE1YmAb61uhYfQS92meTy5XKKFabIDlYC27ZVr+yQVSBJD",
+	"EafoXWnuQhCEoAzvXIiNWqy3NEVNxbRUNM+v2ZI4wfXYUJIRZq45nts1vI18S5/Ee1CELRo1HYaGSe6a",
+	"HYXmpO1V+e8nueMLzWYfzi+sX44h9X/wrWuV+EfMTgC0t8W07c6lY6n+cun8lT2ZshWTqAJafXB25kqT",
+	"JWTGioyIxNXNu3VwSdy9PdRmU+dkpWzxu7/2Rku+VI+Q2STba6YEZtLcX+TKHE1eAWRN8Ry8SnAPkUI4",
+	"z11Q3xA3blSDt+IgwADgXh/9uVS8NGlQQOHy0mxhY0ojofmuVqG18OZblpiaIluKDnv2RaFIKgCG87KY",
+	"VQJEo/K3Yq9Dm+O3rwubax6+MGVHujD3ifElAUHOVzZBxBbO/4GI3GaqJ85Y1Jhs9ThUYLbTxOBuLu6j",
+	"dxMv7PUAmce/3Uh/69y5yHwvVXtxvSY/vJam/yTboRyzdYXX5DGC2/60kl7YeETMb/trX5ziInpJ8eCK",
+	"3KXeyF/qHZvRvTV14jFpC74j07RGMvW1KucPuw3Kv2R2w6dlcZhLi/qyMpsd988ffv3NxXAzrr5p7CVS",
+	"n30eadpiD+WYulku7j+6ePTwb/cfPdifeNrE4B9wBhUoXCDX2zJ6MKab1sQqwfhsvqtmFKX5b6sYMei6",
+	"35vSkqAlcXyGSOPBrrtCbTWPaCaK/P5zYL6jLLPVHmi5sxwvAVYMciqQJP2Bnk5flqECkE5X8c966K25",
+	"erxyZtVa9Ky4SMnxoxY97XCgBHRjKxNcaxxXtDgQ3ZCuj+wgoP1Lv3mFAAo4c8pI3Ra1kR/3+0uga3YN",
+	"/gMn0ZkmVAW/hd1CzYjRXXtT6jq6bQVNPQfiN0+sn2ZrwuMc+qViH4gGyzFI2jet7Ew+ORc2qMONxdfs",
+	"tOr7yEFujgXO4ppBto00yjk019R/ZSTNsSDZKbr68XmC/nn17DnQ7U9keaX3/fBCL+3i7NFDVML1itD6",
+	"Qds0JFsT8PgrfEPY4yYjMF22NFIbX5yBBso5v4H4TH2Hrl5NtKARmbao5lffyg2jDO98J6H+0I5tuft5",
+	"DNFmw9YvHI+xO4tanu1EizUnR0nh/laYMjA3Ls459Hrtk52VtG3F+9g4tDY9cm+K76AiJcO7BL17+zS4",
+	"BvTrM+vIXfODFMgxuuNLHJ9b8QzvTtETe1vP1w8fhk5l39brAH3zC6uaYdPdCO69YgQJvq1rYoBMWWay",
+	"RVyXxB2qwGvdaFj0excWP7mynwqKfpa75t7jQqKpVtlupj+/10doWuoYgoCe17N74FKzo3x0yOHbwmhs",
+	"tL/ValXwY5hkEL7ruwP7nywd372/+68AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -31,8 +31,8 @@ type benchCmd struct {
 // benchOutput says where a measurement goes besides the table.
 type benchOutput struct {
 	Sync    time.Duration `name:"sync-delay" default:"0s" help:"Have each flush of the log take this much longer, for all sides, as on a disk with that latency (commit_delay)."`
-	JSON    string `name:"json" placeholder:"FILE" help:"Write the figures to a file as JSON, too."`
-	Profile string `name:"cpu-profile" placeholder:"FILE" help:"Write a CPU profile of this process to a file."`
+	JSON    string        `name:"json" placeholder:"FILE" help:"Write the figures to a file as JSON, too."`
+	Profile string        `name:"cpu-profile" placeholder:"FILE" help:"Write a CPU profile of this process to a file."`
 }
 
 // benchReport is what the file holds.

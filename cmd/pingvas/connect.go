@@ -48,6 +48,9 @@ type parts struct {
 	// leaseMin is for the ledger of a role that gives leases; zero means the default.
 	leaseMin time.Duration
 
+	// pace is what the feed has taught about how long models take.
+	pace *commands.Pace
+
 	kafka    *kafka.Cluster
 	feed     *feed
 	pictures *s3.Client
@@ -58,7 +61,7 @@ type parts struct {
 }
 
 func newParts(log *slog.Logger) *parts {
-	p := &parts{log: log, metrics: prometheus.NewRegistry()}
+	p := &parts{log: log, metrics: prometheus.NewRegistry(), pace: &commands.Pace{}}
 	p.observer = newObserver(p.metrics)
 	p.metrics.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

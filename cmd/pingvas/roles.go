@@ -52,8 +52,8 @@ func (p *parts) newAPI(s apiSettings, q *queries.Service, hub *api.Hub) (*api.Se
 		return nil, err
 	}
 	return api.New(api.Config{
-		Ledger: p.ledger, Quotes: quotes, Queries: q, Keys: apiKeys{p.vault}, Pictures: apiPictures{p.pictures},
-		Store: p.store, Codec: p.codec, Hub: hub, Outage: postgres.Away, Ready: p.checks(),
+		Ledger: p.ledger, Quotes: quotes, Queries: q, Keys: apiKeys{p.vault}, Pictures: newAPIPictures(p.pictures),
+		Store: p.store, Codec: p.codec, Pace: p.pace, Hub: hub, Outage: postgres.Away, Ready: p.checks(),
 		WorkerTokens: s.WorkerTokens, AdminTokens: s.AdminTokens, Now: now, NewID: api.NewIDs(now).New,
 		Log: p.log, Metrics: p.metrics, Web: webApp(), PublicURL: s.PublicURL, PictureOrigins: p.pictureOrigins,
 	})

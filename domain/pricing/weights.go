@@ -15,10 +15,10 @@ const (
 	weightMax      = 2
 )
 
-// CheckWeights returns CodeUnsupported for a prompt whose weights cannot be read. A group of words in parentheses may
+// CheckWeights returns CodeUnsupported at a field for a prompt whose weights cannot be read. A group of words in parentheses may
 // be followed at once by a number from 0 to 2, or by signs: "(red)1.3 barn", "a (quiet)++ lake". A parenthesis that
 // is meant as one has a backslash before it. Other operators are not known.
-func CheckWeights(prompt string) error {
+func CheckWeights(field, prompt string) error {
 	if at := strings.IndexFunc(prompt, func(r rune) bool { return r == '(' || r == ')' }); at < 0 {
 		return nil
 	}
@@ -29,22 +29,22 @@ func CheckWeights(prompt string) error {
 			i++
 		case '(':
 			if depth++; depth > WeightDepthMax {
-				return unsupported("/prompt", "parentheses may nest %d deep", WeightDepthMax)
+				return unsupported(field, "parentheses may nest %d deep", WeightDepthMax)
 			}
 			if isOperator(prompt[:i]) {
-				return unsupported("/prompt", `knows no operators such as .and( and .blend(; write \( for a parenthesis`)
+				return unsupported(field, `knows no operators such as .and( and .blend(; write \( for a parenthesis`)
 			}
 		case ')':
 			if depth--; depth < 0 {
-				return unsupported("/prompt", `a parenthesis is closed that was not opened; write \) if it is meant as one`)
+				return unsupported(field, `a parenthesis is closed that was not opened; write \) if it is meant as one`)
 			}
-			if err := checkWeight(prompt[i+1:]); err != nil {
+			if err := checkWeight(field, prompt[i+1:]); err != nil {
 				return err
 			}
 		}
 	}
 	if depth > 0 {
-		return unsupported("/prompt", `a parenthesis is not closed; write \( if it is meant as one`)
+		return unsupported(field, `a parenthesis is not closed; write \( if it is meant as one`)
 	}
 	return nil
 }
@@ -60,18 +60,18 @@ func isOperator(before string) bool {
 }
 
 // checkWeight looks at what follows a group at once.
-func checkWeight(after string) error {
+func checkWeight(field, after string) error {
 	signs := 0
 	for signs < len(after) && (after[signs] == '+' || after[signs] == '-') && after[signs] == after[0] {
 		signs++
 	}
 	if signs > weightSignsMax {
-		return unsupported("/prompt", "at most %d signs may follow a group", weightSignsMax)
+		return unsupported(field, "at most %d signs may follow a group", weightSignsMax)
 	}
 	if signs > 0 {
 		after = after[signs:]
 		if after != "" && after[0] >= '0' && after[0] <= '9' {
-			return unsupported("/prompt", "a weight is a number from 0 to %d, or signs", weightMax)
+			return unsupported(field, "a weight is a number from 0 to %d, or signs", weightMax)
 		}
 		return nil
 	}
@@ -85,7 +85,7 @@ func checkWeight(after string) error {
 	case whole < "2", whole == "2" && strings.Trim(fraction, "0") == "":
 		return nil
 	}
-	return unsupported("/prompt", "the weight of a group is a number from 0 to %d", weightMax)
+	return unsupported(field, "the weight of a group is a number from 0 to %d", weightMax)
 }
 
 // unsupported is the refusal of what a model does not accept, at its field.

@@ -91,6 +91,8 @@ func failureOf(err error) generation.Failure {
 	switch {
 	case errors.Is(err, errUpload):
 		return generation.Failure{Cause: CauseUpload, Retry: true}
+	case errors.Is(err, errInput):
+		return generation.Failure{Cause: CauseInput, Retry: true}
 	case !errors.As(err, &engine):
 		return generation.Failure{Cause: string(ClassUnknown), Retry: true}
 	case engine.Class == ClassInvalid:

@@ -51,6 +51,7 @@ type stage struct {
 	draw      func(ctx context.Context, report func(generate.Progress)) (generate.Output, error)
 	began     time.Time
 	outcomes  []generate.Outcome
+	forgotten []string
 }
 
 func newStage(jobs int) *stage {
@@ -206,6 +207,13 @@ func (s *stage) Describe(context.Context) (generate.Description, error) {
 
 func (s *stage) Generate(ctx context.Context, _ generate.Job, report func(generate.Progress)) (generate.Output, error) {
 	return s.draw(ctx, report)
+}
+
+func (s *stage) Forget(_ context.Context, id string, _ int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgotten = append(s.forgotten, id)
+	return nil
 }
 
 func hang(ctx context.Context, _ func(generate.Progress)) (generate.Output, error) {
