@@ -42,7 +42,7 @@ func open(t *testing.T, server invokefake.Config, change func(*invokeai.Config))
 	web := httptest.NewServer(fake)
 	cfg := invokeai.Config{
 		URL: web.URL, Models: models(), Poll: 20 * time.Millisecond, LostAfter: 300 * time.Millisecond,
-		Client: web.Client(), Log: slog.New(slog.DiscardHandler),
+		Client: web.Client(), Log: quiet(),
 	}
 	if change != nil {
 		change(&cfg)
@@ -81,3 +81,5 @@ func TestEngineFLUX(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, flux())
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

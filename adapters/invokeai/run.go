@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
+	"net/http"
 	"slices"
 	"time"
 
@@ -112,7 +113,7 @@ func (e *Engine) collect(ctx context.Context, items []item, r generate.Request) 
 		if err != nil {
 			return out, broken("read a result", err)
 		}
-		file, err := e.client.imageBytes(ctx, made.Image.Name)
+		file, err := e.readImage(ctx, made.Image.Name)
 		if err != nil {
 			return out, unavailable("read a picture", err)
 		}
@@ -129,6 +130,21 @@ func (e *Engine) collect(ctx context.Context, items []item, r generate.Request) 
 		})
 	}
 	return out, nil
+}
+
+// How often a picture is asked for that the server is moving at the moment.
+const (
+	readTries = 20
+	readRetry = 100 * time.Millisecond
+)
+
+func (e *Engine) readImage(ctx context.Context, name string) ([]byte, error) {
+	for try := 1; ; try++ {
+		file, err := e.client.imageBytes(ctx, name)
+		if !hasStatus(err, http.StatusConflict) || try == readTries || !workers.Pause(ctx, readRetry) {
+			return file, err
+		}
+	}
 }
 
 // settleEvery is the time between two looks at a batch that was cancelled.

@@ -33,6 +33,8 @@ type Suite struct {
 	Controls []string
 	// NegativePrompt says that the model has one.
 	NegativePrompt bool
+
+	run int64
 }
 
 // waitMax is far above what any step takes; it only turns a hang into a failure.
@@ -41,6 +43,7 @@ const waitMax = 60 * time.Second
 // Run runs the suite.
 func Run(t *testing.T, s Suite) {
 	t.Helper()
+	s.run = time.Now().UnixNano()
 	for name, test := range map[string]func(*testing.T, Suite, generate.Engine){
 		"describes itself":         describes,
 		"images count up":          countsUp,
@@ -69,6 +72,9 @@ func (s Suite) Request() generate.Request {
 		Steps: s.Steps, Guidance: s.Guidance, Scheduler: s.Scheduler, Seed: 7, Count: 1,
 	}
 }
+
+// id returns the id of a job that no other run of the suite has: a server remembers what it was asked for.
+func (s Suite) id(name string) string { return fmt.Sprintf("%s-%s-%d", name, s.Model, s.run) }
 
 // Picture returns a picture that a request may bring along.
 func Picture(width, height int, shade uint8) generate.Picture {
@@ -123,7 +129,7 @@ func describes(t *testing.T, s Suite, e generate.Engine) {
 func countsUp(t *testing.T, s Suite, e generate.Engine) {
 	r := s.Request()
 	r.Seed, r.Count = math.MaxUint32, 2
-	out := draw(t, e, generate.Job{ID: "gen_two", Attempt: 1, Request: r})
+	out := draw(t, e, generate.Job{ID: s.id("gen_two"), Attempt: 1, Request: r})
 	require.NotEmpty(t, out.Engine)
 	require.NotEmpty(t, out.Version)
 	require.Positive(t, out.GPUTime)
@@ -136,12 +142,12 @@ func countsUp(t *testing.T, s Suite, e generate.Engine) {
 			[]int{about.Width, about.Height, m.Width, m.Height})
 	}
 	r.Seed, r.Count = 0, 1
-	alone := draw(t, e, generate.Job{ID: "gen_one", Attempt: 1, Request: r})
+	alone := draw(t, e, generate.Job{ID: s.id("gen_one"), Attempt: 1, Request: r})
 	require.Equal(t, pixels(t, alone.Images[0].PNG), pixels(t, out.Images[1].PNG), "image i has the seed that is i more")
 }
 
 func again(t *testing.T, s Suite, e generate.Engine) {
-	job := generate.Job{ID: "gen_again", Attempt: 2, Request: s.Request()}
+	job := generate.Job{ID: s.id("gen_again"), Attempt: 2, Request: s.Request()}
 	first, second := draw(t, e, job), draw(t, e, job)
 	require.Equal(t, pixels(t, first.Images[0].PNG), pixels(t, second.Images[0].PNG))
 }
@@ -181,7 +187,7 @@ func everyInputCounts(t *testing.T, s Suite, e generate.Engine) {
 	for name, change := range changes {
 		r := s.Request()
 		change(&r)
-		out := draw(t, e, generate.Job{ID: "gen_" + strings.ReplaceAll(name, " ", "-"), Attempt: 1, Request: r})
+		out := draw(t, e, generate.Job{ID: s.id("gen_" + strings.ReplaceAll(name, " ", "-")), Attempt: 1, Request: r})
 		shown := string(pixels(t, out.Images[0].PNG))
 		require.NotContains(t, seen, shown, "%s and %s look the same", name, seen[shown])
 		seen[shown] = name
@@ -193,7 +199,7 @@ func sources(t *testing.T, s Suite, e generate.Engine) {
 	source := Picture(s.Width*2, s.Height/2+8, 30)
 	r := s.Request()
 	r.Operation, r.Source, r.Strength = "image_to_image", &source, 0.4
-	out := draw(t, e, generate.Job{ID: "gen_scaled", Attempt: 1, Request: r})
+	out := draw(t, e, generate.Job{ID: s.id("gen_scaled"), Attempt: 1, Request: r})
 	require.Equal(t, s.Width, out.Images[0].Width)
 	require.Equal(t, s.Height, out.Images[0].Height)
 }
@@ -204,7 +210,8 @@ func progress(t *testing.T, s Suite, e generate.Engine) {
 	var mu sync.Mutex
 	var all []generate.Progress
 	over := false
-	_, err := e.Generate(t.Context(), generate.Job{ID: "gen_watched", Attempt: 1, Request: r}, func(p generate.Progress) {
+	job := generate.Job{ID: s.id("gen_watched"), Attempt: 1, Request: r}
+	_, err := e.Generate(t.Context(), job, func(p generate.Progress) {
 		mu.Lock()
 		defer mu.Unlock()
 		require.False(t, over, "nothing is told after the end")
@@ -239,12 +246,14 @@ func cancels(t *testing.T, s Suite, e generate.Engine) {
 	started := make(chan struct{})
 	begun := sync.OnceFunc(func() { close(started) })
 	go func() {
-		_, err := e.Generate(ctx, generate.Job{ID: "gen_cancelled", Attempt: 1, Request: r},
+		_, err := e.Generate(ctx, generate.Job{ID: s.id("gen_cancelled"), Attempt: 1, Request: r},
 			func(generate.Progress) { begun() })
 		ended <- err
 	}()
 	select {
 	case <-started:
+	case err := <-ended:
+		require.Fail(t, "the job has ended before it was cancelled", "%v", err)
 	case <-time.After(waitMax):
 		require.Fail(t, "the job does not start")
 	}
@@ -255,13 +264,13 @@ func cancels(t *testing.T, s Suite, e generate.Engine) {
 	case <-time.After(waitMax):
 		require.Fail(t, "the job does not end")
 	}
-	draw(t, e, generate.Job{ID: "gen_after", Attempt: 1, Request: s.Request()})
+	draw(t, e, generate.Job{ID: s.id("gen_after"), Attempt: 1, Request: s.Request()})
 }
 
 func cancelledBefore(t *testing.T, s Suite, e generate.Engine) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := e.Generate(ctx, generate.Job{ID: "gen_never", Attempt: 1, Request: s.Request()}, ignore)
+	_, err := e.Generate(ctx, generate.Job{ID: s.id("gen_never"), Attempt: 1, Request: s.Request()}, ignore)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -281,7 +290,7 @@ func refuses(t *testing.T, s Suite, e generate.Engine) {
 	} {
 		r := s.Request()
 		c.change(&r)
-		_, err := e.Generate(t.Context(), generate.Job{ID: "gen_refused", Attempt: 1, Request: r}, ignore)
+		_, err := e.Generate(t.Context(), generate.Job{ID: s.id("gen_refused"), Attempt: 1, Request: r}, ignore)
 		var failure *generate.EngineError
 		require.True(t, errors.As(err, &failure), "%s: %v", name, err)
 		require.Equal(t, c.class, failure.Class, name)
@@ -296,7 +305,7 @@ func hostile(t *testing.T, s Suite, e generate.Engine) {
 	} {
 		r := s.Request()
 		r.Prompt = prompt
-		draw(t, e, generate.Job{ID: fmt.Sprint("gen_hostile", i), Attempt: 1, Request: r})
+		draw(t, e, generate.Job{ID: s.id(fmt.Sprint("gen_hostile", i)), Attempt: 1, Request: r})
 	}
 }
 
@@ -306,7 +315,8 @@ func sideBySide(t *testing.T, s Suite, e generate.Engine) {
 		all.Go(func() {
 			r := s.Request()
 			r.Seed = uint32(100 * i)
-			out, err := e.Generate(t.Context(), generate.Job{ID: fmt.Sprint("gen_beside", i), Attempt: 1, Request: r}, ignore)
+			job := generate.Job{ID: s.id(fmt.Sprint("gen_beside", i)), Attempt: 1, Request: r}
+			out, err := e.Generate(t.Context(), job, ignore)
 			if err != nil || len(out.Images) != 1 || out.Images[0].Seed != r.Seed {
 				t.Errorf("job %d: %v, %d images", i, err, len(out.Images))
 			}
@@ -316,7 +326,7 @@ func sideBySide(t *testing.T, s Suite, e generate.Engine) {
 }
 
 func forgets(t *testing.T, s Suite, e generate.Engine) {
-	job := generate.Job{ID: "gen_forgotten", Attempt: 1, Request: s.Request()}
+	job := generate.Job{ID: s.id("gen_forgotten"), Attempt: 1, Request: s.Request()}
 	require.NoError(t, e.Forget(t.Context(), job.ID, job.Attempt), "what never was")
 	first := draw(t, e, job)
 	for range 2 {
