@@ -56,7 +56,9 @@ func (c *care) await(ctx context.Context) error {
 func (c *care) cold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.warming = make(chan struct{})
+	if c.warming == nil {
+		c.warming = make(chan struct{})
+	}
 	c.jobs, c.outs, c.reason = 0, 0, ""
 }
 

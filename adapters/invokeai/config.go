@@ -36,6 +36,8 @@ type Config struct {
 	// Models are the keys of the catalogue that the engine offers: main models, LoRAs, and ControlNets by
 	// ControlKey, each with its name on the server. A server without one does not get its jobs.
 	Models map[string]string
+	// Tended says that Run will be called: nothing is offered before it has warmed the server up.
+	Tended bool
 	// Warm are the main models that are loaded before the first job and after every restart of the server.
 	Warm []string
 	// Poll is the time between two looks at a running batch; 0 means PollDefault.

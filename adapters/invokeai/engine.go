@@ -13,7 +13,7 @@ import (
 )
 
 // Engine runs jobs on one InvokeAI server. It is safe for concurrent use, though the server does one item at a time
-// for each of its GPUs. Run keeps the server warm and clean; an Engine whose Run is not called works, without that.
+// for each of its GPUs. Run keeps the server warm and clean; without it an Engine works, too, unless it is to be Tended.
 type Engine struct {
 	cfg    Config
 	client *client
@@ -33,7 +33,11 @@ func New(cfg Config) (*Engine, error) {
 	}
 	cfg = cfg.filled()
 	c := newClient(cfg.URL, cfg.Client)
-	return &Engine{cfg: cfg, client: c, server: &server{client: c}, care: newCare(cfg.Recycle)}, nil
+	e := &Engine{cfg: cfg, client: c, server: &server{client: c}, care: newCare(cfg.Recycle)}
+	if cfg.Tended {
+		e.care.cold()
+	}
+	return e, nil
 }
 
 // Describe implements generate.Engine. While Run warms the server up, it waits for that.

@@ -370,7 +370,10 @@ func (w *witness) Recycled(reason string) {
 // tended is a bench whose server is looked after.
 func tended(t *testing.T, server invokefake.Config, change func(*invokeai.Config)) *bench {
 	t.Helper()
-	b := open(t, server, change)
+	b := open(t, server, func(c *invokeai.Config) {
+		c.Tended = true
+		change(c)
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()

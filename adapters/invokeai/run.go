@@ -24,6 +24,8 @@ type run struct {
 	meter  *meter
 	// wake gets a signal when the socket has told of a change.
 	wake chan struct{}
+	// hears is called when the socket has begun to tell of the batch; nil if nobody waits for that.
+	hears func()
 }
 
 // watch polls the batch until it has ended, and returns its items in the order of their seeds. It returns an

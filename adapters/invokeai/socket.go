@@ -34,6 +34,9 @@ const (
 	packetPong    = "3"
 	packetConnect = "40"
 	packetEvent   = "42"
+	packetAck     = "43"
+	// subscription is the number of the event that subscribes, under which it is acknowledged.
+	subscription = "1"
 )
 
 // listen tells a run what the server's socket says, until ctx ends. Without a socket the run is only polled.
@@ -66,8 +69,12 @@ func (e *Engine) follow(ctx context.Context, r *run) error {
 		case strings.HasPrefix(text, packetOpen):
 			err = write(ctx, conn, packetConnect)
 		case strings.HasPrefix(text, packetConnect):
-			err = write(ctx, conn, packetEvent+`["subscribe_queue",{"queue_id":"default"}]`)
+			err = write(ctx, conn, packetEvent+subscription+`["subscribe_queue",{"queue_id":"default"}]`)
+		case strings.HasPrefix(text, packetAck+subscription):
 			r.awake() // what happened before this moment is not told
+			if r.hears != nil {
+				r.hears()
+			}
 		case strings.HasPrefix(text, packetEvent):
 			r.hear(text[len(packetEvent):], loads)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/pingvas/pingvas/workers"
@@ -26,14 +27,12 @@ const (
 // Run looks after the server until ctx ends, then returns nil: it warms it up before the first job and after every
 // restart, measures it, and cleans up. Call it once.
 func (e *Engine) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		e.care.cold()
-		if !e.warmUp(ctx) {
-			return nil
-		}
+	e.care.cold()
+	for e.warmUp(ctx) {
 		e.care.warm()
 		e.cfg.Log.Info("the image server is warm")
 		e.tend(ctx)
+		e.care.cold()
 	}
 	return nil
 }
@@ -100,10 +99,7 @@ func (e *Engine) health(ctx context.Context, name string, d drawing, request gen
 		engine: e, id: batchID(name, attempt), job: name, count: 1,
 		meter: newMeter(1, func(generate.Progress) {}), wake: make(chan struct{}, 1),
 	}
-	listening, stop := context.WithCancel(ctx)
-	heard := make(chan struct{})
-	go func() { defer close(heard); e.listen(listening, b) }()
-	defer func() { stop(); <-heard }()
+	defer e.overhear(ctx, b)()
 	err := e.enqueue(ctx, b, d, []uint32{request.Seed})
 	var items []item
 	if err == nil {
@@ -118,6 +114,29 @@ func (e *Engine) health(ctx context.Context, name string, d drawing, request gen
 		err = forgetErr
 	}
 	return err
+}
+
+// overhear opens the socket for a batch and waits a moment until it is there, so that the loading of models is measured.
+// The function that it returns closes it.
+func (e *Engine) overhear(ctx context.Context, b *run) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	hears, ended := make(chan struct{}), make(chan struct{})
+	b.hears = sync.OnceFunc(func() { close(hears) })
+	go func() {
+		defer close(ended)
+		e.listen(ctx, b)
+	}()
+	timer := time.NewTimer(socketTimeout)
+	defer timer.Stop()
+	select {
+	case <-hears:
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // tend measures and cleans the server. It returns when the server was away, and when ctx has ended.

@@ -81,10 +81,11 @@ func (s *Server) read(ctx context.Context, cancel context.CancelFunc, conn *webs
 		switch frame := string(text); {
 		case frame == "40":
 			k.frames <- `40{"sid":"socket"}`
-		case strings.HasPrefix(frame, `42["subscribe_queue"`):
+		case strings.HasPrefix(frame, `421["subscribe_queue"`):
 			s.mu.Lock()
 			k.subscribed = true
 			s.mu.Unlock()
+			k.frames <- "431[]"
 		}
 	}
 }
