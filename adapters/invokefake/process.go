@@ -213,7 +213,7 @@ func (s *Server) picture(i *item, node string) map[string]any {
 	} else {
 		s.images[name] = &image{
 			name: name, session: i.SessionID, node: node, intermediate: node != "out", width: width, height: height,
-			file: draw(i.Session.Graph, width, height),
+			file: draw(i.Session.Graph, width, height, s.cfg.Photos),
 		}
 	}
 	return map[string]any{
@@ -252,11 +252,14 @@ func stepsOf(g graph) int {
 }
 
 // draw makes a picture that follows from the graph, the seed included, with the texts that InvokeAI writes.
-func draw(g graph, width, height int) []byte {
+func draw(g graph, width, height int, photo bool) []byte {
 	encoded, _ := json.Marshal(withoutNames(g)) // maps of JSON
 	sum := fnv.New64a()
 	sum.Write(encoded)
 	h := sum.Sum64()
+	if photo {
+		return withText(photograph(h, width, height), "invokeai_graph", string(encoded))
+	}
 	img := goimage.NewPaletted(goimage.Rect(0, 0, max(width, 1), max(height, 1)), color.Palette{
 		color.RGBA{uint8(h), uint8(h >> 8), uint8(h >> 16), 255},
 		color.RGBA{uint8(h >> 24), uint8(h >> 32), uint8(h >> 40), 255},
@@ -270,6 +273,23 @@ func draw(g graph, width, height int) []byte {
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 	_ = encoder.Encode(&file, img) // a buffer cannot fail
 	return withText(file.Bytes(), "invokeai_graph", string(encoded))
+}
+
+// photograph makes a picture with noise on a gradient, which compresses as badly as a photograph.
+func photograph(seed uint64, width, height int) []byte {
+	img := goimage.NewNRGBA(goimage.Rect(0, 0, width, height))
+	for i := range width * height {
+		seed ^= seed << 13
+		seed ^= seed >> 7
+		seed ^= seed << 17
+		noise := uint8(seed) & 15
+		img.Pix[4*i], img.Pix[4*i+1], img.Pix[4*i+2] = uint8(i%width>>3)+noise, uint8(i/width>>3)+noise, noise<<2
+		img.Pix[4*i+3] = 0xff
+	}
+	var file bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	_ = encoder.Encode(&file, img) // a buffer cannot fail
+	return file.Bytes()
 }
 
 // withoutNames leaves out the names of uploads, which differ where nothing else does.

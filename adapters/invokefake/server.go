@@ -25,6 +25,8 @@ type Config struct {
 	Models []Model
 	// Step is the time of one step of denoising, Load that of loading a model.
 	Step, Load time.Duration
+	// Photos makes pictures as large as photographs are; without it they are a few hundred bytes.
+	Photos bool
 	// Multiuser asks for a login.
 	Multiuser bool
 	// NodeCache is the size of the cache of nodes.

@@ -37,7 +37,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		{}, {"dev"}, {"demo"}, {"api"}, {"outbox"}, {"project"}, {"dispatch"}, {"settle"}, {"schedule"}, {"work"},
 		{"work", "gpu"}, {"work", "system"}, {"migrate"}, {"audit"}, {"audit", "verify"}, {"version"},
 		{"bench"}, {"bench", "ledger"}, {"bench", "rest"}, {"bench", "raw"}, {"bench", "replay"}, {"bench", "cold"},
-		{"bench", "share"}, {"bench", "dev"},
+		{"bench", "share"}, {"bench", "dev"}, {"bench", "worker"},
 	} {
 		var out, errOut bytes.Buffer
 		require.Zero(t, run(append(command, "--help"), &out, &errOut), "%v: %s", command, errOut.String())
