@@ -58,6 +58,12 @@ test-web: ## run the tests of the web app, where npm is installed
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json && \
 		cd web && npm test --silent; else echo 'npm is not installed: the web app is not tested'; fi
 
+# See docs/invokeai.md. Parts that need a model that is not installed are named and left out.
+.PHONY: test-invokeai
+test-invokeai: ## run the suite of engines against a real InvokeAI server: PINGVAS_INVOKEAI_URL=http://127.0.0.1:9090
+	@test -n "$(PINGVAS_INVOKEAI_URL)" || { echo 'set PINGVAS_INVOKEAI_URL, see docs/invokeai.md'; exit 1; }
+	$(GO) test ./adapters/invokeai -run '^TestServer' -count=1 -v -timeout 20m
+
 .PHONY: race
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
@@ -120,6 +126,7 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 	$(BIN)/pingvas bench raw --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench bulk --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench worker --log-level warn
 	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
 
