@@ -96,8 +96,9 @@ func newFixture(t testing.TB) *fixture { return newFixtureWith(t, func(*api.Conf
 func newFixtureWith(t testing.TB, change func(*api.Config)) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, keys: newFakeKeys(), pictures: &fakePictures{uploads: map[string]api.Inspected{}}, hub: api.NewHub(), log: &syncBuffer{}, metrics: prometheus.NewRegistry(),
-		clock: &clock{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
+		t: t, keys: newFakeKeys(), hub: api.NewHub(), log: &syncBuffer{}, metrics: prometheus.NewRegistry(),
+		pictures: &fakePictures{uploads: map[string]api.Inspected{}},
+		clock:    &clock{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
 	}
 	var err error
 	f.store, err = memory.New(memory.Config{Shards: shards, Now: f.clock.now})

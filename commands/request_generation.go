@@ -90,7 +90,8 @@ func (in RequestGeneration) decide(w *work, owner domain.AccountID) (RequestedGe
 	request := generation.Request{
 		Generation: in.Generation, Account: owner, Key: in.Key, Spec: in.Spec, Pool: model.Pool,
 		Tier: w.account.state.Tier, Reservation: in.Reservation, Reserved: quote.Credits, PriceBook: quote.PriceBook,
-		Quote: quote.ID, Policy: settlement.Current().Version, EstimateMillis: in.Pace.Refine(model.Key, quote.Millis), Deadline: deadline, At: in.At,
+		Quote: quote.ID, Policy: settlement.Current().Version, Deadline: deadline, At: in.At,
+		EstimateMillis: in.Pace.Refine(model.Key, quote.Millis),
 	}
 	reserve := account.Reserve{
 		Reservation: in.Reservation, Generation: in.Generation, Amount: quote.Credits,

@@ -13,7 +13,7 @@ import (
 )
 
 // Engine runs jobs on one InvokeAI server. It is safe for concurrent use, though the server does one item at a time
-// for each of its GPUs. Run keeps the server warm and clean; without it an Engine works, too, unless it is to be Tended.
+// for each of its GPUs. Run keeps the server warm and clean; without it an Engine works, too, unless it is Tended.
 type Engine struct {
 	cfg    Config
 	client *client

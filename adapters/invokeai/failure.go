@@ -32,7 +32,8 @@ func refusedBatch(err error) error {
 // failedItem says what the error of an item means. Only its type is kept: the message may repeat the prompt.
 func failedItem(i item) *generate.EngineError {
 	kind := i.ErrorType[strings.LastIndexByte(i.ErrorType, '.')+1:]
-	e := &generate.EngineError{Class: generate.ClassUnknown, Message: "the server failed with " + cut(kind, detailCharsMax)}
+	what := "the server failed with " + cut(kind, detailCharsMax)
+	e := &generate.EngineError{Class: generate.ClassUnknown, Message: what}
 	switch kind {
 	case "OutOfMemoryError":
 		e.Class = generate.ClassOutOfMemory

@@ -91,6 +91,8 @@ func TestGoodDaysAndOddAnswers(t *testing.T) {
 	}
 }
 
+func failing(kind string) invokefake.Faults { return invokefake.Faults{FailWith: kind, FailItems: 1} }
+
 // TestFailuresHaveTheirClass holds what each failure means for the job, and that none leaves work behind.
 func TestFailuresHaveTheirClass(t *testing.T) {
 	t.Parallel()
@@ -99,12 +101,12 @@ func TestFailuresHaveTheirClass(t *testing.T) {
 		class  generate.Class
 	}{
 		"the queue is full":   {invokefake.Faults{QueueRoom: 1}, generate.ClassUnavailable},
-		"out of memory":       {invokefake.Faults{FailWith: "OutOfMemoryError", FailItems: 1}, generate.ClassOutOfMemory},
-		"older out of memory": {invokefake.Faults{FailWith: "torch.cuda.OutOfMemoryError", FailItems: 1}, generate.ClassOutOfMemory},
-		"a model is gone":     {invokefake.Faults{FailWith: "UnknownModelException", FailItems: 1}, generate.ClassModelMissing},
-		"a prompt it hates":   {invokefake.Faults{FailWith: "ParseException", FailItems: 1}, generate.ClassInvalid},
+		"out of memory":       {failing("OutOfMemoryError"), generate.ClassOutOfMemory},
+		"older out of memory": {failing("torch.cuda.OutOfMemoryError"), generate.ClassOutOfMemory},
+		"a model is gone":     {failing("UnknownModelException"), generate.ClassModelMissing},
+		"a prompt it hates":   {failing("ParseException"), generate.ClassInvalid},
 		"a graph it hates":    {invokefake.Faults{RefuseBatches: 1}, generate.ClassInvalid},
-		"anything else":       {invokefake.Faults{FailWith: "ZeroDivisionError", FailItems: 1}, generate.ClassUnknown},
+		"anything else":       {failing("ZeroDivisionError"), generate.ClassUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -186,7 +186,8 @@ func TestTimesAreUTC(t *testing.T) {
 
 // FuzzHear holds that no event of the socket, however broken, does more than not being understood.
 func FuzzHear(f *testing.F) {
-	f.Add(`["invocation_progress",{"batch_id":"b","invocation_source_id":"denoise","percentage":0.5,"image":{"dataURL":"x"}}]`)
+	f.Add(`["invocation_progress",{"batch_id":"b","invocation_source_id":"denoise","percentage":0.5,` +
+		`"image":{"dataURL":"x"}}]`)
 	f.Add(`["model_load_complete",{"config":{"base":"sdxl"}}]`)
 	f.Add(`["queue_item_status_changed",{"batch_id":"b"}]`)
 	f.Add(`["model_load_started",{"config":{"base":"sdxl"},"submodel_type":"unet"}]`)

@@ -32,7 +32,8 @@ type known struct {
 	installed     []model
 }
 
-// look returns what is known of the server, and asks where that is nothing or old. Its errors are *generate.EngineError.
+// look returns what is known of the server, and asks where that is nothing or old. Its errors are
+// *generate.EngineError.
 func (s *server) look(ctx context.Context) (known, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -116,8 +116,8 @@ func (e *Engine) health(ctx context.Context, name string, d drawing, request gen
 	return err
 }
 
-// overhear opens the socket for a batch and waits a moment until it is there, so that the loading of models is measured.
-// The function that it returns closes it.
+// overhear opens the socket for a batch and waits a moment until it is there, so that the loading of models is
+// measured. The function that it returns closes it.
 func (e *Engine) overhear(ctx context.Context, b *run) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	hears, ended := make(chan struct{}), make(chan struct{})

@@ -84,7 +84,8 @@ func (c *devCmd) start(ctx context.Context, log *slog.Logger) (*devInstance, err
 	if err != nil {
 		return nil, fmt.Errorf("find the data folder: %w", err)
 	}
-	if err := check(checkWork(c.Slots, c.Grace), c.engineSettings.errors(), checkHostPort("PINGVAS_ADDR", c.Addr)); err != nil {
+	err = check(checkWork(c.Slots, c.Grace), c.engineSettings.errors(), checkHostPort("PINGVAS_ADDR", c.Addr))
+	if err != nil {
 		return nil, err
 	}
 	e, err := startEmbedded(ctx, dir, c.devPorts, log)

@@ -108,7 +108,8 @@ func (p *parts) newEngine(s engineSettings) (engine, error) {
 		return engine{Engine: e}, err
 	case engineInvokeAI:
 		e, err := invokeai.New(invokeai.Config{
-			URL: s.URL, Models: invokeaiModels(s.Models), Tended: true, Warm: s.Warm, Log: p.log, Observe: newServerObserver(p.metrics),
+			URL: s.URL, Models: invokeaiModels(s.Models), Tended: true, Warm: s.Warm,
+			Log: p.log, Observe: newServerObserver(p.metrics),
 			Recycle: invokeai.Recycle{Jobs: s.RecycleJobs, ResidentBytes: s.RecycleMiB << 20},
 		})
 		if err != nil {

@@ -21,7 +21,8 @@ func TestWeights(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"(cat", "cat)", ":)", "(((cat)))", "(cat)2.1", "(cat)3", "(cat)10", "(cat)1.2.3", "(cat)1.2345", "(cat)99",
-		`("a","b").and(1,2)`, `("a","b").blend(1)`, "cat.swap(dog)", "withLora(x)", "useLora(x,1)", "(cat)+++++++++", "(cat)++2",
+		`("a","b").and(1,2)`, `("a","b").blend(1)`, "cat.swap(dog)", "withLora(x)", "useLora(x,1)",
+		"(cat)+++++++++", "(cat)++2",
 		strings.Repeat("(", 4000), `(cat\)`,
 	} {
 		requireField(t, pricing.CheckWeights("/prompt", bad), "/prompt")
