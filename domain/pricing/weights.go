@@ -16,8 +16,8 @@ const (
 )
 
 // CheckWeights returns CodeUnsupported at a field for a prompt whose weights cannot be read. A group of words in
-// parentheses may be followed at once by a number from 0 to 2, or by signs: "(red)1.3 barn", "a (quiet)++ lake". A parenthesis that
-// is meant as one has a backslash before it. Other operators are not known.
+// parentheses may be followed at once by a number from 0 to 2, or by signs: "(red)1.3 barn", "a (quiet)++ lake". A
+// parenthesis that is meant as one has a backslash before it. Other operators are not known.
 func CheckWeights(field, prompt string) error {
 	if at := strings.IndexFunc(prompt, func(r rune) bool { return r == '(' || r == ')' }); at < 0 {
 		return nil
