@@ -68,6 +68,12 @@ test-search: ## run the tests of search on OPENSEARCH_URL (indexes named test-* 
 search-server: ## run OpenSearch with Nori from Maven Central on Java 17 without containers, until Ctrl-C; OPENSEARCH_PORT=9200
 	OPENSEARCH_DATA=$(abspath $(DATA))/opensearch deploy/opensearch/server.sh run
 
+# See docs/invokeai.md. Parts that need a model that is not installed are named and left out.
+.PHONY: test-invokeai
+test-invokeai: ## run the suite of engines against a real InvokeAI server: PINGVAS_INVOKEAI_URL=http://127.0.0.1:9090
+	@test -n "$(PINGVAS_INVOKEAI_URL)" || { echo 'set PINGVAS_INVOKEAI_URL, see docs/invokeai.md'; exit 1; }
+	$(GO) test ./adapters/invokeai -run '^TestServer' -count=1 -v -timeout 20m
+
 .PHONY: race
 race: ## run the Go tests under the race detector
 	$(GO) test -race $(PACKAGES)
@@ -147,6 +153,7 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 	$(BIN)/pingvas bench bulk --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench views --images $(IMAGES) --own $$(( $(IMAGES) / 20 )) --log-level warn
+	$(BIN)/pingvas bench worker --log-level warn
 	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench search --images $(EVENTS) --log-level warn

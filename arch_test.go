@@ -41,12 +41,13 @@ var allowed = map[string][]string{
 	"projections/projectiontest":    {"domain", "domain/*", "eventstore", "projections", "internal/pgtest"},
 	"projections/*":                 {"domain", "domain/*", "eventstore", "projections"},
 
-	"workers":          {"domain", "domain/*", "eventstore"},
-	"workers/dispatch": {"domain", "domain/*", "eventstore", "workers"},
-	"workers/settle":   {"domain", "domain/*", "eventstore", "workers", "commands"},
-	"workers/cleanup":  {"domain", "domain/*", "eventstore", "workers", "commands"},
-	"workers/generate": {"domain", "domain/*", "workers", "workers/picture"},
-	"workers/picture":  {},
+	"workers":                     {"domain", "domain/*", "eventstore"},
+	"workers/dispatch":            {"domain", "domain/*", "eventstore", "workers"},
+	"workers/settle":              {"domain", "domain/*", "eventstore", "workers", "commands"},
+	"workers/cleanup":             {"domain", "domain/*", "eventstore", "workers", "commands"},
+	"workers/generate":            {"domain", "domain/*", "workers", "workers/picture"},
+	"workers/generate/enginetest": {"workers/generate"},
+	"workers/picture":             {},
 
 	"queries": {"domain", "domain/*", "eventstore", "projections", "projections/*"},
 
@@ -64,6 +65,8 @@ var allowed = map[string][]string{
 	"adapters/bleve":                     {"domain", "projections/search", "projections/search/words"},
 	"adapters/opensearch":                {"domain", "projections/search", "projections/search/words"},
 	"adapters/opensearch/opensearchtest": {},
+	"adapters/invokeai":                  {"domain/pricing", "workers", "workers/generate"},
+	"adapters/invokefake":                {},
 
 	"cmd/pingvas/ledgerbench": {"domain", "domain/*", "eventstore", "commands"},
 	"cmd/pingvas/searchbench": {

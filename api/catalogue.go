@@ -29,9 +29,11 @@ func (s *Server) ListModels(context.Context, gen.ListModelsRequestObject) (gen.L
 	for i, m := range book.Models {
 		out.Data[i] = gen.Model{
 			Key: m.Key, Name: m.Name, Pool: m.Pool, Operations: m.Operations, Size: toRange(m.Size),
-			SizeStep: pricing.SizeStep, Steps: toRange(m.Steps), Count: toRange(m.Count), Schedulers: m.Schedulers,
-			Guidance:       gen.NumberRange{Min: m.Guidance.Min, Max: m.Guidance.Max, Default: m.Guidance.Default},
-			NegativePrompt: m.NegativePrompt, UnitCredits: int64(m.UnitCredits), UnitMillis: m.UnitMillis,
+			SizeStep: int32(m.SizeStep), Steps: toRange(m.Steps), Count: toRange(m.Count), Schedulers: m.Schedulers,
+			Guidance: toNumbers(m.Guidance), NegativePrompt: m.NegativePrompt, PromptWeights: m.Weights,
+			Strength: toNumbers(m.Strength),
+			Loras:    gen.LoraOffer{Max: int32(m.LoRAs.Max), Weight: toNumbers(m.LoRAs.Weight), Keys: list(m.LoRAs.Keys)},
+			Controls: toControls(m.Controls), UnitCredits: int64(m.UnitCredits), UnitMillis: m.UnitMillis,
 		}
 	}
 	return gen.ListModels200JSONResponse(out), nil
@@ -53,4 +55,22 @@ func (s *Server) GetSettlementPolicy(
 
 func toRange(r pricing.Range) gen.IntRange {
 	return gen.IntRange{Min: int32(r.Min), Max: int32(r.Max), Default: int32(r.Default)}
+}
+
+func toControls(c pricing.ControlOffer) gen.ControlOffer {
+	out := gen.ControlOffer{
+		Max: int32(c.Max), Weight: toNumbers(c.Weight), Percent: int32(c.Percent),
+	}
+	out.Kinds = list(out.Kinds)
+	for _, k := range c.Kinds {
+		out.Kinds = append(out.Kinds, struct {
+			Key        string `json:"key"`
+			Preprocess bool   `json:"preprocess"`
+		}{k.Key, k.Preprocess})
+	}
+	return out
+}
+
+func toNumbers(r pricing.FloatRange) gen.NumberRange {
+	return gen.NumberRange{Min: r.Min, Max: r.Max, Default: r.Default}
 }

@@ -33,6 +33,8 @@ type Config struct {
 	// Store and Codec are read only: a stream tells status changes from the record itself.
 	Store eventstore.Store
 	Codec *eventstore.Codec
+	// Pace refines estimates from what was measured; nil leaves them as they are in the price book.
+	Pace *commands.Pace
 	// Hub tells streams what happens. Nil leaves them to polling, without progress.
 	Hub *Hub
 	// Outage reports whether an error means that a part is away which the answer needs: it is then "unavailable"

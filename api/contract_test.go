@@ -110,6 +110,7 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 		{"searchImages", "GET",
 			"/v1/search?q=lighthouse&tag=sea&tag=b&seed=7&width=1024&from=2026-01-01T00:00:00Z&sort=oldest&facets=true",
 			nil, 200},
+		{"createUpload", "POST", "/v1/uploads", map[string]any{"content_type": "image/webp", "bytes": 20 << 20}, 201},
 		{"deleteImage", "DELETE", "/v1/images/" + image, nil, 204},
 	}
 	var covered []string

@@ -88,13 +88,38 @@ func (k *fakeKeys) Revoke(_ context.Context, owner domain.AccountID, id domain.K
 	return nil
 }
 
-type fakePictures struct{}
+// fakePictures holds what was uploaded, by key; no picture is one that cannot be used.
+type fakePictures struct {
+	mu      sync.Mutex
+	uploads map[string]api.Inspected
+	away    bool
+}
 
-func (fakePictures) PresignGet(_ context.Context, key, filename string, ttl time.Duration) (string, error) {
+func (p *fakePictures) PresignUpload(
+	_ context.Context, u api.Upload, _ time.Duration,
+) (string, map[string]string, error) {
+	return fmt.Sprintf("https://pictures.test/%s?bytes=%d", u.Key, u.Bytes),
+		map[string]string{"Content-Type": u.ContentType}, nil
+}
+
+func (p *fakePictures) Inspect(_ context.Context, key string) (api.Inspected, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.away {
+		return api.Inspected{}, domain.Errorf(domain.CodeUnavailable, "away")
+	}
+	found, ok := p.uploads[key]
+	if !ok {
+		return found, domain.Errorf(domain.CodePicture, "nothing was uploaded there")
+	}
+	return found, nil
+}
+
+func (*fakePictures) PresignGet(_ context.Context, key, filename string, ttl time.Duration) (string, error) {
 	return fmt.Sprintf("https://pictures.test/%s?name=%s&ttl=%s", key, filename, ttl), nil
 }
 
-func (fakePictures) PresignPut(
+func (*fakePictures) PresignPut(
 	_ context.Context, key, contentType string, _ time.Duration,
 ) (string, map[string]string, error) {
 	return "https://pictures.test/" + key + "?put", map[string]string{"Content-Type": contentType}, nil

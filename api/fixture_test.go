@@ -35,18 +35,19 @@ const (
 
 // fixture is a server on a ledger in memory, with fakes behind the other ports.
 type fixture struct {
-	t       testing.TB
-	server  *api.Server
-	http    *httptest.Server
-	store   *memory.Store
-	ledger  *commands.Ledger
-	codec   *eventstore.Codec
-	keys    *fakeKeys
-	queries *fakeQueries
-	hub     *api.Hub
-	log     *syncBuffer
-	metrics *prometheus.Registry
-	clock   *clock
+	t        testing.TB
+	server   *api.Server
+	http     *httptest.Server
+	store    *memory.Store
+	ledger   *commands.Ledger
+	codec    *eventstore.Codec
+	keys     *fakeKeys
+	queries  *fakeQueries
+	hub      *api.Hub
+	pictures *fakePictures
+	log      *syncBuffer
+	metrics  *prometheus.Registry
+	clock    *clock
 }
 
 // clock is a clock that tests can move.
@@ -96,7 +97,8 @@ func newFixtureWith(t testing.TB, change func(*api.Config)) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, keys: newFakeKeys(), hub: api.NewHub(), log: &syncBuffer{}, metrics: prometheus.NewRegistry(),
-		clock: &clock{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
+		pictures: &fakePictures{uploads: map[string]api.Inspected{}},
+		clock:    &clock{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
 	}
 	var err error
 	f.store, err = memory.New(memory.Config{Shards: shards, Now: f.clock.now})
@@ -109,7 +111,7 @@ func newFixtureWith(t testing.TB, change func(*api.Config)) *fixture {
 	require.NoError(t, err)
 	f.queries = &fakeQueries{store: f.store, codec: f.codec, now: f.clock.now}
 	config := api.Config{
-		Ledger: f.ledger, Quotes: quotes, Queries: f.queries, Keys: f.keys, Pictures: fakePictures{}, Store: f.store,
+		Ledger: f.ledger, Quotes: quotes, Queries: f.queries, Keys: f.keys, Pictures: f.pictures, Store: f.store,
 		Codec: f.codec, Hub: f.hub, WorkerTokens: []string{workerToken}, AdminTokens: []string{adminToken},
 		Now: f.clock.now, NewID: api.NewIDs(f.clock.now).New, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 		Metrics: f.metrics, Poll: time.Hour,

@@ -59,6 +59,7 @@ func toSpec(s generation.Spec) gen.GenerationSpec {
 	if s.Guidance != 0 { // zero is what models without guidance have
 		out.Guidance = &s.Guidance
 	}
+	showInputs(&out, s)
 	return out
 }
 

@@ -32,10 +32,14 @@ func (s *Server) CreateGeneration(
 	if err != nil {
 		return nil, err
 	}
+	inputs := s.findInputs(ctx, &spec)
+	if inputs != nil && domain.CodeOf(inputs) != domain.CodePicture {
+		return nil, inputs // an outage is no outcome
+	}
 	receipt, err := s.ledger.RequestGeneration(ctx, caller(ctx, once), commands.RequestGeneration{
 		Generation:  domain.GenerationID(s.newID(domain.PrefixGeneration)),
 		Reservation: domain.ReservationID(s.newID(domain.PrefixReservation)),
-		Key:         callOf(ctx).who.Key, Spec: spec, Quote: quote, At: s.now(),
+		Key:         callOf(ctx).who.Key, Spec: spec, Quote: quote, Inputs: inputs, Pace: s.pace, At: s.now(),
 	})
 	if err != nil {
 		return nil, refused(ctx, receipt, err)
@@ -57,7 +61,7 @@ func fromRequest(in *gen.GenerationRequest) (generation.Spec, error) {
 		return generation.Spec{}, err
 	}
 	spec := generation.Spec{
-		Terms:  wanted{in.Operation, in.Width, in.Height, in.Steps, in.Count}.terms(model),
+		Terms:  wanted{in.Operation, in.Width, in.Height, in.Steps, in.Count, nil}.terms(model),
 		Prompt: in.Prompt, NegativePrompt: or(in.NegativePrompt), Guidance: model.Guidance.Default,
 		Scheduler: model.Schedulers[0], Seed: uint32(or(in.Seed)), Tags: or(in.Tags),
 	}
@@ -67,6 +71,7 @@ func fromRequest(in *gen.GenerationRequest) (generation.Spec, error) {
 	if in.Scheduler != nil {
 		spec.Scheduler = *in.Scheduler
 	}
+	bring(&spec, in, model)
 	if in.Seed == nil {
 		spec.Seed, err = drawSeed()
 	}

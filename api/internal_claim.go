@@ -42,6 +42,12 @@ type claimedJob struct {
 	LeaseUntil     time.Time           `json:"lease_until"`
 	RequestedAt    time.Time           `json:"requested_at"`
 	Uploads        []upload            `json:"uploads"`
+	Inputs         []download          `json:"inputs,omitempty"`
+}
+
+// download is where a picture is that the request brings along.
+type download struct {
+	URL string `json:"url"`
 }
 
 type upload struct {
@@ -113,6 +119,13 @@ func (s *Server) toJob(ctx context.Context, c commands.Claim) (claimedJob, error
 		if err != nil {
 			return job, err
 		}
+	}
+	for _, in := range c.Spec.Inputs() {
+		url, err := s.pictures.PresignGet(ctx, in.Key, "", uploadTTL)
+		if err != nil {
+			return job, err
+		}
+		job.Inputs = append(job.Inputs, download{url})
 	}
 	return job, nil
 }

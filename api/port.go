@@ -47,6 +47,26 @@ type Pictures interface {
 	PresignGet(ctx context.Context, key, filename string, ttl time.Duration) (string, error)
 	// PresignPut returns a URL to write an object to and the headers that the write must carry.
 	PresignPut(ctx context.Context, key, contentType string, ttl time.Duration) (string, map[string]string, error)
+	// PresignUpload returns the same for an object of exactly this many bytes. A header that every client sends by
+	// itself is not among those that it returns.
+	PresignUpload(ctx context.Context, u Upload, ttl time.Duration) (string, map[string]string, error)
+	// Inspect looks at a picture that a customer has written, to its end. It returns CodePicture if there is none, or
+	// none that can be worked with. It bounds how many are looked at at once.
+	Inspect(ctx context.Context, key string) (Inspected, error)
+}
+
+// Upload is an object that a customer may write.
+type Upload struct {
+	Key, ContentType string
+	Bytes            int64
+}
+
+// Inspected is what a picture was found to be.
+type Inspected struct {
+	ContentType   string
+	Bytes         int64
+	SHA256        string // hex
+	Width, Height int
 }
 
 // Queries answers from the read models. *queries.Service does.

@@ -111,6 +111,14 @@ func formKinds() []Kind {
 		{Code: domain.CodeModelUnavailable, Title: "Model unavailable", Status: http.StatusUnprocessableEntity,
 			What: "There is no such model, or it cannot be used at present.",
 			Fix:  "Choose one of `GET /v1/models`."},
+		{Code: domain.CodeUnsupported, Title: "The model does not accept this", Status: http.StatusUnprocessableEntity,
+			What: "A field of the request is outside of what the model accepts. `errors` names it.",
+			Fix:  "`GET /v1/models` says what each model accepts. Change the field or choose another model."},
+		{Code: domain.CodePicture, Title: "Picture cannot be used", Status: http.StatusUnprocessableEntity,
+			What: "A picture that the request names is not there, or is no picture that can be worked with: damaged, too " +
+				"large, too small or of another type. `errors` names the field and says what is wrong.",
+			Fix: "Upload the picture whole before you name it: PNG, JPEG or WebP of 64 to 4096 pixels on each edge, 20 MiB " +
+				"at most. Then use a new Idempotency-Key: this refusal is kept under the old one."},
 		{Code: domain.CodeIdempotencyMismatch, Title: "Key used for another request",
 			Status: http.StatusUnprocessableEntity,
 			What:   "The Idempotency-Key was used before with another route, path or body.",

@@ -37,6 +37,7 @@ type Server struct {
 	pictures Pictures
 	history  history
 	hub      *Hub
+	pace     *commands.Pace
 	outage   func(error) bool
 	ready    []Check
 	workers  tokens
@@ -71,7 +72,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		ledger: c.Ledger, quotes: c.Quotes, queries: c.Queries, keys: c.Keys, pictures: c.Pictures,
-		history: history{store: c.Store, codec: c.Codec}, hub: c.Hub, outage: c.Outage, ready: c.Ready,
+		history: history{store: c.Store, codec: c.Codec}, hub: c.Hub, pace: c.Pace, outage: c.Outage, ready: c.Ready,
 		workers: newTokens(c.WorkerTokens), admins: newTokens(c.AdminTokens), clock: c.Now, newID: c.NewID, log: c.Log,
 		publicURL: c.PublicURL, policy: contentPolicy(c.PictureOrigins),
 		heartbeat: orDefault(c.Heartbeat, heartbeatEvery), poll: orDefault(c.Poll, pollEvery),

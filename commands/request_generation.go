@@ -31,7 +31,12 @@ type RequestGeneration struct {
 	Key         domain.KeyID
 	Spec        generation.Spec
 	Quote       *pricing.Quote // nil for the current price
-	At          time.Time
+	// Inputs is why the pictures that the request brings along cannot be used, or nil. It is an outcome like any other:
+	// a repeated request gets the first answer, whatever has become of the pictures.
+	Inputs error
+	// Pace refines the estimate from what was measured; nil leaves it as it is in the price book.
+	Pace *Pace
+	At   time.Time
 }
 
 // RequestedGeneration is the job as it was queued.
@@ -70,6 +75,9 @@ func (l *Ledger) RequestGeneration(
 }
 
 func (in RequestGeneration) decide(w *work, owner domain.AccountID) (RequestedGeneration, error) {
+	if in.Inputs != nil {
+		return RequestedGeneration{}, in.Inputs
+	}
 	quote, err := in.price(owner)
 	if err != nil {
 		return RequestedGeneration{}, err
@@ -82,7 +90,8 @@ func (in RequestGeneration) decide(w *work, owner domain.AccountID) (RequestedGe
 	request := generation.Request{
 		Generation: in.Generation, Account: owner, Key: in.Key, Spec: in.Spec, Pool: model.Pool,
 		Tier: w.account.state.Tier, Reservation: in.Reservation, Reserved: quote.Credits, PriceBook: quote.PriceBook,
-		Quote: quote.ID, Policy: settlement.Current().Version, EstimateMillis: quote.Millis, Deadline: deadline, At: in.At,
+		Quote: quote.ID, Policy: settlement.Current().Version, Deadline: deadline, At: in.At,
+		EstimateMillis: in.Pace.Refine(model.Key, quote.Millis),
 	}
 	reserve := account.Reserve{
 		Reservation: in.Reservation, Generation: in.Generation, Amount: quote.Credits,
@@ -123,6 +132,9 @@ func checkSpec(s *generation.Spec) error {
 	if err := model.Check(s.Terms); err != nil {
 		return err
 	}
+	if s.Terms.Controls != len(s.Controls) {
+		return domain.FieldErrorf("/controls", "%d are priced, %d are given", s.Terms.Controls, len(s.Controls))
+	}
 	if err := checkText("/prompt", s.Prompt); err != nil {
 		return err
 	}
@@ -132,12 +144,22 @@ func checkSpec(s *generation.Spec) error {
 	if err := checkText("/negative_prompt", s.NegativePrompt); err != nil {
 		return err
 	}
-	params := pricing.Params{Guidance: s.Guidance, Scheduler: s.Scheduler, NegativePrompt: s.NegativePrompt != ""}
-	if err := model.CheckParams(params); err != nil {
+	if err := model.CheckParams(paramsOf(s)); err != nil {
 		return err
 	}
 	s.Tags, err = image.NormalTags(s.Tags)
 	return err
+}
+
+func paramsOf(s *generation.Spec) pricing.Params {
+	p := pricing.Params{
+		Operation: s.Operation, Prompt: s.Prompt, NegativePrompt: s.NegativePrompt, Guidance: s.Guidance,
+		Scheduler: s.Scheduler, Source: s.Source != nil, Strength: s.Strength, LoRAs: s.LoRAs,
+	}
+	for _, c := range s.Controls {
+		p.Controls = append(p.Controls, c.Control)
+	}
+	return p
 }
 
 func checkText(field, text string) error {

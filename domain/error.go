@@ -19,6 +19,8 @@ const (
 	CodeQuoteExpired        Code = "quote-expired"
 	CodeQuoteMismatch       Code = "quote-mismatch"
 	CodeModelUnavailable    Code = "model-unavailable"
+	CodeUnsupported         Code = "unsupported-by-model"
+	CodePicture             Code = "picture-unusable"
 	CodeAlreadyEnded        Code = "already-ended"
 	CodeStaleAttempt        Code = "stale-attempt"
 	CodeAccountClosed       Code = "account-closed"

@@ -20,6 +20,8 @@ type (
 	ImageID string
 	// KeyID looks like key_01k... and names an API key without being secret.
 	KeyID string
+	// UploadID looks like upl_01k... and names a picture that a customer has brought along.
+	UploadID string
 )
 
 // The prefixes of the ids.
@@ -30,6 +32,7 @@ const (
 	PrefixGrant       = "grt_"
 	PrefixImage       = "img_"
 	PrefixKey         = "key_"
+	PrefixUpload      = "upl_"
 )
 
 // ulidLength is the number of characters of a ULID in its text form.
@@ -49,6 +52,9 @@ func (id GrantID) Check() error { return checkID("grant", PrefixGrant, string(id
 
 // Check returns CodeInvalid for a malformed id.
 func (id KeyID) Check() error { return checkID("key", PrefixKey, string(id)) }
+
+// Check returns CodeInvalid for a malformed id.
+func (id UploadID) Check() error { return checkID("upload", PrefixUpload, string(id)) }
 
 // Check returns CodeInvalid for a malformed id.
 func (id ImageID) Check() error {

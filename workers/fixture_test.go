@@ -439,6 +439,8 @@ func (*brush) Describe(context.Context) (generate.Description, error) {
 	return generate.Description{Name: "brush", Version: "1", Models: []string{"flux-schnell"}}, nil
 }
 
+func (*brush) Forget(context.Context, string, int) error { return nil }
+
 func (b *brush) Generate(
 	ctx context.Context, job generate.Job, report func(generate.Progress),
 ) (generate.Output, error) {

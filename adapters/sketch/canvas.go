@@ -28,6 +28,8 @@ type canvas struct {
 	steps  int
 	sums   []uint32 // red, green, blue for each pixel; MaxSteps*maxWeight*full fits
 	weight uint32   // of the passes that are complete
+	under  []uint8  // red, green, blue of the picture below, or nil
+	cover  uint32   // how much of it is covered, of coverWhole
 }
 
 func newCanvas(s *scene, steps int) *canvas {
@@ -75,7 +77,12 @@ func (c *canvas) pixel(x, y int64, weight uint32) (r, g, b uint8) {
 	h := uint32(cell(c.scene.seed, x, y) & 15)
 	rest := uint32(one - c.scene.rim(x, y))
 	narrow := func(sum uint32) uint8 { return uint8(min(sum/weight*rest>>bits+h, full) >> 4) }
-	return narrow(sums[0]), narrow(sums[1]), narrow(sums[2])
+	r, g, b = narrow(sums[0]), narrow(sums[1]), narrow(sums[2])
+	if c.under != nil {
+		below := c.under[3*(c.scene.width*y+x):][:3]
+		r, g, b = c.covered(r, below[0]), c.covered(g, below[1]), c.covered(b, below[2])
+	}
+	return r, g, b
 }
 
 // encode returns the picture as PNG. It stops early when ctx ends.

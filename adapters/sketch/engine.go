@@ -22,7 +22,8 @@ const (
 	// MaxImages bounds the images of one job.
 	MaxImages = 16
 
-	operation = "text_to_image"
+	textToImage  = "text_to_image"
+	imageToImage = "image_to_image"
 )
 
 // Config says what the engine pretends to run and how fast.
@@ -92,10 +93,19 @@ func (e *Engine) Generate(
 	return out, nil
 }
 
+// Forget implements generate.Engine. There is nothing to forget.
+func (e *Engine) Forget(context.Context, string, int) error { return nil }
+
 func (e *Engine) draw(ctx context.Context, r generate.Request, seed uint32, meter *meter) ([]byte, error) {
 	canvas := newCanvas(newScene(brief{
 		prompt: r.Prompt, negative: r.NegativePrompt, model: r.Model, seed: seed, width: r.Width, height: r.Height,
+		extras: extras(r),
 	}), r.Steps)
+	if r.Source != nil {
+		if err := canvas.begin(r.Source.PNG, r.Strength); err != nil {
+			return nil, &generate.EngineError{Class: generate.ClassInvalid, Message: "the source is no picture", Err: err}
+		}
+	}
 	least := e.pace * time.Duration(r.Width*r.Height) / 1e6
 	for step := range r.Steps {
 		began := time.Now()
@@ -137,8 +147,11 @@ func (e *Engine) check(r generate.Request) error {
 		return &generate.EngineError{Class: generate.ClassModelMissing, Message: "model is not configured for sketch"}
 	}
 	var faults []error
-	if r.Operation != operation {
-		faults = append(faults, errors.New("operation is not text_to_image"))
+	if r.Operation != textToImage && r.Operation != imageToImage {
+		faults = append(faults, errors.New("the operation is unknown"))
+	}
+	if (r.Operation == imageToImage) != (r.Source != nil) {
+		faults = append(faults, errors.New("image_to_image and a source go together"))
 	}
 	if min(r.Width, r.Height) < MinEdge || max(r.Width, r.Height) > MaxEdge {
 		faults = append(faults, fmt.Errorf("size %dx%d is outside %d to %d", r.Width, r.Height, MinEdge, MaxEdge))

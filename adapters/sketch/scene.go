@@ -21,11 +21,12 @@ type brief struct {
 	prompt, negative, model string
 	seed                    uint32
 	width, height           int
+	extras                  []string
 }
 
 func newScene(b brief) *scene {
 	t := understand(b.prompt, b.negative)
-	words := fingerprint(b.prompt, b.negative, b.model)
+	words := fingerprint(append([]string{b.prompt, b.negative, b.model}, b.extras...)...)
 	taste := random{state: words}                        // what all pictures of a prompt share
 	luck := random{state: mix64(words ^ uint64(b.seed))} // what sets one seed apart
 	s := &scene{

@@ -162,6 +162,27 @@ func (e Tier) Valid() bool {
 	}
 }
 
+// Defines values for UploadRequestContentType.
+const (
+	UploadRequestContentTypeImageJpeg UploadRequestContentType = "image/jpeg"
+	UploadRequestContentTypeImagePng  UploadRequestContentType = "image/png"
+	UploadRequestContentTypeImageWebp UploadRequestContentType = "image/webp"
+)
+
+// Valid indicates whether the value is a known member of the UploadRequestContentType enum.
+func (e UploadRequestContentType) Valid() bool {
+	switch e {
+	case UploadRequestContentTypeImageJpeg:
+		return true
+	case UploadRequestContentTypeImagePng:
+		return true
+	case UploadRequestContentTypeImageWebp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DownloadImageParamsVariant.
 const (
 	DownloadImageParamsVariantOriginal  DownloadImageParamsVariant = "original"
@@ -261,6 +282,42 @@ type Cancellation struct {
 	Status   Status       `json:"status"`
 }
 
+// ControlOffer defines model for ControlOffer.
+type ControlOffer struct {
+	Kinds []struct {
+		Key string `json:"key"`
+
+		// Preprocess Whether it takes photographs and draws their lines itself
+		Preprocess bool `json:"preprocess"`
+	} `json:"kinds"`
+
+	// Max In one request
+	Max int32 `json:"max"`
+
+	// Percent What each one adds to the price of an image
+	Percent int32       `json:"percent"`
+	Weight  NumberRange `json:"weight"`
+}
+
+// ControlRequest defines model for ControlRequest.
+type ControlRequest struct {
+	// Begin Part of the steps after which it acts
+	Begin *float64 `json:"begin,omitempty"`
+
+	// End Part of the steps until which it acts
+	End *float64 `json:"end,omitempty"`
+
+	// Input A picture of the account, either one of its images or an upload
+	Input InputRef `json:"input"`
+	Kind  string   `json:"kind"`
+
+	// Preprocess The picture is a photograph: draw its lines first
+	Preprocess *bool `json:"preprocess,omitempty"`
+
+	// Weight Default: the model's
+	Weight *float64 `json:"weight,omitempty"`
+}
+
 // CreateKey defines model for CreateKey.
 type CreateKey struct {
 	Name *string `json:"name,omitempty"`
@@ -339,37 +396,53 @@ type GenerationPage struct {
 
 // GenerationRequest defines model for GenerationRequest.
 type GenerationRequest struct {
-	Count          *int32   `json:"count,omitempty"`
-	Guidance       *float64 `json:"guidance,omitempty"`
-	Height         *int32   `json:"height,omitempty"`
-	Model          string   `json:"model"`
-	NegativePrompt *string  `json:"negative_prompt,omitempty"`
-	Operation      *string  `json:"operation,omitempty"`
-	Prompt         string   `json:"prompt"`
-	Quote          *string  `json:"quote,omitempty"`
-	Scheduler      *string  `json:"scheduler,omitempty"`
+	Controls       *[]ControlRequest `json:"controls,omitempty"`
+	Count          *int32            `json:"count,omitempty"`
+	Guidance       *float64          `json:"guidance,omitempty"`
+	Height         *int32            `json:"height,omitempty"`
+	Loras          *[]LoraRequest    `json:"loras,omitempty"`
+	Model          string            `json:"model"`
+	NegativePrompt *string           `json:"negative_prompt,omitempty"`
+
+	// Operation text_to_image or image_to_image. Default: what fits, with or without a source
+	Operation *string `json:"operation,omitempty"`
+	Prompt    string  `json:"prompt"`
+	Quote     *string `json:"quote,omitempty"`
+	Scheduler *string `json:"scheduler,omitempty"`
 
 	// Seed Default: drawn for you and recorded
-	Seed  *int64    `json:"seed,omitempty"`
-	Steps *int32    `json:"steps,omitempty"`
-	Tags  *[]string `json:"tags,omitempty"`
-	Width *int32    `json:"width,omitempty"`
+	Seed *int64 `json:"seed,omitempty"`
+
+	// Source A picture of the account, either one of its images or an upload
+	Source *InputRef `json:"source,omitempty"`
+	Steps  *int32    `json:"steps,omitempty"`
+
+	// Strength How much of the source may change. Default: the model's
+	Strength *float64  `json:"strength,omitempty"`
+	Tags     *[]string `json:"tags,omitempty"`
+	Width    *int32    `json:"width,omitempty"`
 }
 
 // GenerationSpec defines model for GenerationSpec.
 type GenerationSpec struct {
-	Count          int32    `json:"count"`
-	Guidance       *float64 `json:"guidance,omitempty"`
-	Height         int32    `json:"height"`
-	Model          string   `json:"model"`
-	NegativePrompt *string  `json:"negative_prompt,omitempty"`
-	Operation      string   `json:"operation"`
-	Prompt         string   `json:"prompt"`
-	Scheduler      *string  `json:"scheduler,omitempty"`
-	Seed           int64    `json:"seed"`
-	Steps          int32    `json:"steps"`
-	Tags           []string `json:"tags"`
-	Width          int32    `json:"width"`
+	Controls       *[]ControlRequest `json:"controls,omitempty"`
+	Count          int32             `json:"count"`
+	Guidance       *float64          `json:"guidance,omitempty"`
+	Height         int32             `json:"height"`
+	Loras          *[]LoraRequest    `json:"loras,omitempty"`
+	Model          string            `json:"model"`
+	NegativePrompt *string           `json:"negative_prompt,omitempty"`
+	Operation      string            `json:"operation"`
+	Prompt         string            `json:"prompt"`
+	Scheduler      *string           `json:"scheduler,omitempty"`
+	Seed           int64             `json:"seed"`
+
+	// Source A picture of the account, either one of its images or an upload
+	Source   *InputRef `json:"source,omitempty"`
+	Steps    int32     `json:"steps"`
+	Strength *float64  `json:"strength,omitempty"`
+	Tags     []string  `json:"tags"`
+	Width    int32     `json:"width"`
 }
 
 // Image defines model for Image.
@@ -420,6 +493,12 @@ type ImageUpdate struct {
 	Tags      *[]string `json:"tags,omitempty"`
 }
 
+// InputRef A picture of the account, either one of its images or an upload
+type InputRef struct {
+	Image  *ImageID  `json:"image,omitempty"`
+	Upload *UploadID `json:"upload,omitempty"`
+}
+
 // IntRange defines model for IntRange.
 type IntRange struct {
 	Default int32 `json:"default"`
@@ -446,17 +525,40 @@ type KeyList struct {
 	Data []Key `json:"data"`
 }
 
+// LoraOffer defines model for LoraOffer.
+type LoraOffer struct {
+	Keys []string `json:"keys"`
+
+	// Max In one request
+	Max    int32       `json:"max"`
+	Weight NumberRange `json:"weight"`
+}
+
+// LoraRequest defines model for LoraRequest.
+type LoraRequest struct {
+	Key string `json:"key"`
+
+	// Weight Default: the model's
+	Weight *float64 `json:"weight,omitempty"`
+}
+
 // Model defines model for Model.
 type Model struct {
-	Count    IntRange    `json:"count"`
-	Guidance NumberRange `json:"guidance"`
-	Key      string      `json:"key"`
-	Name     string      `json:"name"`
+	Controls ControlOffer `json:"controls"`
+	Count    IntRange     `json:"count"`
+	Guidance NumberRange  `json:"guidance"`
+	Key      string       `json:"key"`
+	Loras    LoraOffer    `json:"loras"`
+	Name     string       `json:"name"`
 
 	// NegativePrompt Whether the model takes one
 	NegativePrompt bool     `json:"negative_prompt"`
 	Operations     []string `json:"operations"`
 	Pool           string   `json:"pool"`
+
+	// PromptWeights Whether parts of a prompt may be weighed: `(red)1.3 barn`, `a (quiet)++ lake`. Such a model reads parentheses;
+	// those that are meant as text need a backslash.
+	PromptWeights bool `json:"prompt_weights"`
 
 	// Schedulers The first is the default
 	Schedulers []string `json:"schedulers"`
@@ -465,6 +567,9 @@ type Model struct {
 	// SizeStep Width and height are multiples of this
 	SizeStep int32    `json:"size_step"`
 	Steps    IntRange `json:"steps"`
+
+	// Strength How much of a source may change
+	Strength NumberRange `json:"strength"`
 
 	// UnitCredits Price of one 1024×1024 image at the default steps
 	UnitCredits int64 `json:"unit_credits"`
@@ -622,6 +727,9 @@ type Quote struct {
 
 // QuoteRequest defines model for QuoteRequest.
 type QuoteRequest struct {
+	// ControlCount Pictures that hold the drawing. Default: 0
+	ControlCount *int32 `json:"control_count,omitempty"`
+
 	// Count Images. Default: 1
 	Count *int32 `json:"count,omitempty"`
 
@@ -842,6 +950,34 @@ type StatusFrame struct {
 
 // Tier defines model for Tier.
 type Tier string
+
+// Upload defines model for Upload.
+type Upload struct {
+	Bytes int64 `json:"bytes"`
+
+	// ExpiresAt Until then the PUT must have begun
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Headers What the PUT must carry
+	Headers map[string]string `json:"headers"`
+	ID      UploadID          `json:"id"`
+
+	// URL PUT the file here. Whoever has it may do so
+	URL string `json:"url"`
+}
+
+// UploadID defines model for UploadId.
+type UploadID = string
+
+// UploadRequest defines model for UploadRequest.
+type UploadRequest struct {
+	// Bytes Length of the file
+	Bytes       int64                    `json:"bytes"`
+	ContentType UploadRequestContentType `json:"content_type"`
+}
+
+// UploadRequestContentType defines model for UploadRequest.ContentType.
+type UploadRequestContentType string
 
 // UsageReport defines model for UsageReport.
 type UsageReport struct {
@@ -1086,6 +1222,9 @@ type SettleReservationJSONRequestBody = SettleRequest
 // RunReservationsJSONRequestBody defines body for RunReservations for application/json ContentType.
 type RunReservationsJSONRequestBody = ReservationBatch
 
+// CreateUploadJSONRequestBody defines body for CreateUpload for application/json ContentType.
+type CreateUploadJSONRequestBody = UploadRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetAccount The account of this key
@@ -1166,6 +1305,9 @@ type ServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(w http.ResponseWriter, r *http.Request, params GetStatementParams)
+	// CreateUpload Bring a picture along
+	// (POST /v1/uploads)
+	CreateUpload(w http.ResponseWriter, r *http.Request)
 	// GetUsage What was used, by day and model
 	// (GET /v1/usage)
 	GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams)
@@ -2436,6 +2578,20 @@ func (siw *ServerInterfaceWrapper) GetStatement(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// CreateUpload operation middleware
+func (siw *ServerInterfaceWrapper) CreateUpload(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateUpload(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetUsage operation middleware
 func (siw *ServerInterfaceWrapper) GetUsage(w http.ResponseWriter, r *http.Request) {
 
@@ -2661,6 +2817,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/v1/images/{image}/download", wrapper.DownloadImage).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/search", wrapper.SearchImages).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/uploads", wrapper.CreateUpload).Methods(http.MethodPost)
 
 	return r
 }
@@ -3943,6 +4101,45 @@ func (response GetStatementdefaultApplicationProblemPlusJSONResponse) VisitGetSt
 	return err
 }
 
+type CreateUploadRequestObject struct {
+	Body *CreateUploadJSONRequestBody
+}
+
+type CreateUploadResponseObject interface {
+	VisitCreateUploadResponse(w http.ResponseWriter) error
+}
+
+type CreateUpload201JSONResponse Upload
+
+func (response CreateUpload201JSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUploaddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateUploaddefaultApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetUsageRequestObject struct {
 	Params GetUsageParams
 }
@@ -4076,6 +4273,9 @@ type StrictServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(ctx context.Context, request GetStatementRequestObject) (GetStatementResponseObject, error)
+	// CreateUpload Bring a picture along
+	// (POST /v1/uploads)
+	CreateUpload(ctx context.Context, request CreateUploadRequestObject) (CreateUploadResponseObject, error)
 	// GetUsage What was used, by day and model
 	// (GET /v1/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
@@ -4846,6 +5046,37 @@ func (sh *strictHandler) GetStatement(w http.ResponseWriter, r *http.Request, pa
 	}
 }
 
+// CreateUpload operation middleware
+func (sh *strictHandler) CreateUpload(w http.ResponseWriter, r *http.Request) {
+	var request CreateUploadRequestObject
+
+	var body CreateUploadJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUpload(ctx, request.(CreateUploadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUpload")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateUploadResponseObject); ok {
+		if err := validResponse.VisitCreateUploadResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetUsage operation middleware
 func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams) {
 	var request GetUsageRequestObject
@@ -4877,150 +5108,166 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5H3rkts2uuCroLSnKrsz7Ha30/ZM5NofHk+S8YkT+/hS+eH2ShAJSZgmAQYAW9a4umrfYt9gX2TfZJ/k",
-	"FD5cCJIgRapl53Lmx8S2QFw+fPcbPs1SXpScEabkbP5ptiU4IwL++O1bvNH/zYhMBS0V5Ww2n73dEnRL",
-	"hKScIb5Guy1WiEqEmdwRQbJZMpPplhRYf6n2JZnNZ1IJyjazu7tk9opLaiaKzZuTbEMEKu0gpPTkakvs",
-	"7OiG8Z1EfJ0gucUim7uBBxZ9Tcoc70nWXVSJiiC6RmpLpT6FXotXKuUF0YfDDBEsckoESnGeox1VWxgj",
-	"cUHQDdk3FiasKmbz9zDp7EMS2cgbhXMytAt/0owTiRhXcGS9lYKyhYfLnqhJK98lsxILXBBlr/ZZJSQX",
-	"8UtYMvJRLVIYsdRL622VeEPQiqy5IEkLDGua62nPZ8mM6jl+qYjQgGG40JswEzW2W+CPLwjbqO1sfnnx",
-	"8CoGqe8JIwLrXb3CetwnM3ep/+Kn3vhBs2QmyC8V1Qg411AIl/s3Qdaz+ey/Pagx/YH5VT6o13mewcLP",
-	"M1KUXBGW7n8g+y6EXjK4eFRqPK1EusWSJA2cQJwhckvEHgmixP4c/azBxQWAjVcKZbxa5QT9UnFFarAZ",
-	"wqsPF2zk7AfAtP4TBgB9+OhRMiso8wCOQbd5yJdwNpx7KB/eyvFLv6AFVX6lFq7k8GM4fUbWuMrVbP7o",
-	"IpmtuSiwms1nlKmvH84SvTgtNOo/vLiApc3f6oUpU2RDBKz8I2X93OdnTBWqmKJ5jN8Y/uDIrw/TQxJt",
-	"HKLEShGhv/hf7y/Ovvnw6TJ5dDd3f7z8692/zZIo25JE3B4iAlGPOpoKgpWADO70RLLkTBJgF68EX+Wk",
-	"0H9MOVOEwQ3issxpCl89KM2IP/9TGuiOW9fNCyu2LkSz/h1hCu0EZ5tzgIj9Tk/7NE15ZfZRCl4SoajZ",
-	"aypIRtUip4wcWv4ZDJWzu2RGs0OD7YIaPg72HVmTzHhJGMkWGDbm8TXDipwpWpDuPSezMscsOpfMuZHJ",
-	"Tcj8g+9Qgdke1exPogLv0YogvTzCCnGW6rU6BNMmi2SmKBGHjv6WWhKqseu9hpjdu53EbThpXEEIkloy",
-	"8dU/Sar0+jVYtRz7iIsy1/f4fobTdHFxeXMR/5+eKyArPVjTEz7714dPDx/HCCqZ/Q3nWMOlA1F8i2mO",
-	"NU/+M9JnzqqcZOjPyJAW/DHlTFYF/JF8LDUM0P9EG4GZApWniYJTbt+vHeFJmgTsxcpSk8Ja8MKsKhOU",
-	"E2kUlkqSDBmYIwvz8OIfX0Uv3p1oApEcR1rBVwu91QmfWlBP+MJdycQv4NqoIoU89KVFou/1V0A/BrBY",
-	"CLyfGb4JODNhBx7luijwvTkOwiwDbXBPFKIMkfVak8+Ie24RLdYf1SgXrh1sPUCO+g5q2LYJvHPBHqgx",
-	"gm8AsMO9ceG4+kjgNehnLEZOR30DcXpLJrH26fhrvpCTVtk4UHZ+KXhG8iZud8a0EVjfhhEq074rBeWC",
-	"qn1j3/1yR5AS08zzkgjn07+jFU5vokwO7baEIarQDsuAEY9gfMdQKK9ESuLGZUhe5ib8+AAoicPsJvn1",
-	"kFyIbDEaeqYpKM+x02WbNHRYl2laPXobOcHTWLMkSuXTvlBYVQf56xszKqpt2BnqxYOdR8EkCFbEmnE4",
-	"y6ixc14F0FrjXJK2/HbaXcNOvYip6LEl4bwtIuhBxW9ZRrJA+T7mLlu6e/MyW9KE3hIGJDWOUoI7bk70",
-	"bIvFZiy97TC9jU3yE1coNRMhbRhvto6cs4ocIdsMinQxw+8ghiLfUZJn3wphnCFN2GdEYZpHmV/J9S4i",
-	"DpR/f/PyJ2R/RZQpDsxrxbN9griAv2jsAucS8j6ZqPkXns2tl7hNxc5SU3VEripFilKNZM4prmSULe/1",
-	"Fa0x1foxF+AxE1TrJxtMWUw2pUCC0wyijODMyYWRclbT0TTJzDZ2hZ6fFtbHGR2yKatFMZbIp7NjWuAN",
-	"Ga+SPtfDYyI5p+xGjl/8BQy/S2a/VKQ6qE/9hx70KscpmVlkJVKNX+xNSdKaxxTksNL3ph5ppImYiljT",
-	"JFAyC1CgSQivqSTSuEGNpy/dYrY5nmk5ueYWrOHZAJC70QZZBfSSeDL3ODTMJ4zVHdjRG8IO29FtjOm6",
-	"YEA9iRPXrQs0dH6qsb57cSRfx39QWHnkGWahMIffQOI26dcNJxuG2itNbl1pgRUeTbIBq47Q7RbLRcFF",
-	"yJ5WnOcEw+jAPX/41LCrYMbhk72uqXiCuuQdcSMky6aimXPC1EQLDvF6PKuKlRm+JXSzHTs3WDstve3x",
-	"1QGXtIbnBoOyXQpuRWQwwdVFRPMLrKSGk3qm9N0ovgCcMg7qcCddPaJ/yQO7huhB2wF/cfXXGNuzNr6I",
-	"wCZCajFd7e/mhHOUCbxjaM0F2vMK3BKCpFxkcWXQ++evHn5z9c3jvzz85lHgpr+I6pyKlHLkhSu8aUrJ",
-	"Q4cr8MfnZuzXD7tkt6OZ8bIfXLpFZAbx/G0O0xgIvi7L/K3R0BgyGaaKAWQfRtFenBxjstwHfQ76OI7G",
-	"kBowSRtb3Kz+otwhEosU9vx2vzHkMgpgB6dWe0XGKqk2rLMwv3w6jSKf1sZwO8xMJQIe+ZWEUD6pUwmU",
-	"DAIbYA6mU6zNAcV+jW95Jajqkaubhvk0RV+fRGGHzQG4TmfLH61WjyeZLX746HEc/ydTiNpWxYphmi8q",
-	"EecjA/++OMb7GSjpY5wRx1IwKOqdhAOjoncI2FBei6o8pJsEHeJlaAE0VHwNtDZwOyDrZQ0dNZ8Wm4aa",
-	"v3Cx6IdxjR9m+RGLmLJ/gKomoft0fJty+7EbHbiCXnCeQP/vNdm/sOoP+3hXagI7qPQXlIX/eplMQ4ST",
-	"Kmsx1+tzpl6DFR5x5Fn9fJwKhD+OHUnZUeoiuMr0MonfWuxyrOO6k94wWQ4fpsEfyN5QYI6lgiDepAV6",
-	"0yFKQdb0YzzPbEU2lDHKNi7HTJJUEJUgxZEieY5uyF4iXGKhDvpHTTKCWcxup8FBe8DbYYw3ZH/Y//ED",
-	"2b+gUt2TBejbvYvgdYeEY3v/0anpPVbEIO9xdNIyJYa++QmsCf/ZjcHM8XgQMR7armWitsQ4yEFBRgrf",
-	"EIk4CxAu4CZHRyk5z4ctEBnH1jUVUrkUUUe1yYSVJf0XmXI1evxCWwIRYGl9A4xvo3EgrUAXVa5omROf",
-	"rzYu/8cbTGP3VTGqFr2a/StBU1DmOSPo8uLh1f/7P/r/jbKPbDavBR9yds4IvQ1WLWie08ii30pFC03q",
-	"6PtX75BmUp6lGE4wVTUwmb2WjQDKNDDOXmZ4R7XR5kmqgVNdEqjNuwZEm0ftpf0TMCDDQ+KR/JQsVpzf",
-	"HFYygrFJP7v6iexcFDbPX65n8/djeGP7dEY+dK//zZbvmEt5Oxij/aD3E7CzUdpCv3elrS0MjGxpC30j",
-	"j9QWXpaEBUmRR4S7IzkYipvE9z2vmt7MsfHwl5D815usidNRIst9f5fMcEkXN1NwyeLe3Yd2hulzhjAS",
-	"tjTAZfxC8q9Z7SuJeJ4RqbQikvjsbaqk1VS62VV2m7HreWWzPFvnZ6zC+SKjEr5clESkZLQj8D75eHLC",
-	"F33ivuBMbfP9InUxnSaA371B8MsTxKo8RwXBTKLVHuGNIC6g1cOZ3/tjJjP98ezDkHbhE2U/Z75rQybY",
-	"hNeaaTdBkfRebDxJtg9hTsDlAe+O1jNfcak0kE+QpzfBnHCix5W1UCkrK1IPJ0+tBME3JvqSkZWKlMPY",
-	"IGA8st+bS1cGtQOHkjV8DYBZyJ4ozAHrYRJamr6w5BxLa5fT6Vyjno1HTUiH97HYESSV41U0ZtACixkW",
-	"21cQg3XHjEPHVyG0kPGoHNAsIvTeKD3NE1QKvhG4kCgjKc2I5lpUxXNVenOEiBBcjM/iCDKRoqkctmxm",
-	"xH3wkrDRWZjgw1wYD0HnCPX1jYbrEdmVUCbVlwJfm4VQXwXaSIH3SFZpSkiGctzInwpMxDrbY5RYUDkZ",
-	"sOPaG3tqKuLwSqsEUB0ECHXIT2EdwWa1IPHDfhxcRwiWHmLYCCLld8JKxfvke60FTlXbjdqvyR6Z0RQ3",
-	"rI1luCKUbVCBM5IgkJgkM9UOF+PM2EkMqxTklpJd7Fa1JETvXr8wCXqy0OhW0lRVoi+jaDMiLxjus87N",
-	"MV85qATcz99D7MaDhKuI2U0k1EptKVQWkopk5+gpKvVwRE0pKQbT+AkQE7EmM5TuIqEtofNuHcuW4Egy",
-	"wL/zlQwNbKQtZHBHaLXIFO3uMFW2XtSQB2cjC5LczhaFXFjjqqVWQpUeBWdMxhlUzur/7Li4cZWzassl",
-	"QbB/47kZGTwM16Zs3NrYrWw8VlQhxndjU9GxrZdzqo6GG2WbxZqLhZnWcQKNVx8O8RdzY37iOBrZxJFW",
-	"sFirTRnfsfGapVdWIvJquroSwH5kLO+YaOGgbyPIqukmThs0tgm9jUDg8JWYKUNboQZ10vSfhCBoHK/3",
-	"Hu+ZsNUyiIENnSOf7HM5jmLr8HeLKdGPJA/n887dr0Y6J4/M6DpRcpZ3jfbkQk0+jg8+nxZO0WykGMoM",
-	"VhpMtuiOIb8jyhlkTlMiY6ohTbe2GBIc4FuSZ6FHfjDHV08a41s2733o23eS9Ah4Z93ZLR8k4eCsf8Mq",
-	"3U4m46LALBtvYgTrPTPfNuOsj2zeof3r5QGvgV//wNncWodO13Lqf8Spyvcg2q2yobaCWMJtRaIPxaZt",
-	"MchEAIsmvUypoG9CKpwoBixrNE1YxDF+n0E/8Wg1tfcnbV62aq4PpW5+FnB5surC7W4Y7TrBXU2JB4O7",
-	"YdOF2t8QcY1jZHseIIn30oW8LE10VenfpIviM3oVvrDbYMj8j8U1tv6q0I5XeYa2+Jb4JkYI56PtlT7P",
-	"QYdZZlHLf9jKj1D8sXTetbwLLlXdYklbG+BZSXncXBrDFy6H9HTa1Me+0V+2cJuknGUyaMRitWYEHZmg",
-	"GHi11z8UkuS3JKoe+X3+9fHV4c0dKfB7mVLrzqSNJI6Wbc3rg8K2Q/vrVJGaXGvHu0byYd+LZTwxNta8",
-	"GwOKSP6gqH+YqsRY8B6KbrgVYpf1hmCRbp/Fo5Nxp1KPNXqL82oEHzDDBuuzzJ6+wymJRdVerhHOc+M2",
-	"k4Z8C608JuCLkDckQ2suztFTZQj84QWCNSUiWI9SjvLX4G1kyjhIut4fn883FgKRbgPD9Xw16GOZxDZf",
-	"sBO0zfkO+rFJMlrbH1opZj3JSGbo0F19zozQtceDw0e0OHPPPNJkprgy7cCmJs60c07dVHHQab31tGLt",
-	"54Y0y2gG0ixB2BKD61ZobcVT6b7jhcObRrlr81Alz2m67ws+Kso244nLBW6npvcELrD4L1lcl4BJTWR/",
-	"dBuOU7UpCMVVq1UWybPx3tjfV7sDexuNMPhQ94PE4VfL6ehRaxhdX3nkbInvKidTeL6b73WVkwMJ/QcE",
-	"aV0rDVsY3j4s19k8lB4tVlhSuYAWC7HkT8LO9H1JzDK19YEP3xus9uuOyraMx4uSmSKioLYJY+fH3XZ/",
-	"GCB+hjrAFDmfmSwKLPCJ3d8v6FMo2rE1+AHaYEADn7Xth9HsXDauwc4Qh3VV3PE8ikHJUfBbkj2BnVlS",
-	"SozImFyGdlQLuAVeq8PZSbHmVwsTapviXOht8ZEgykxQKzOuaAD6VxKZrkaJRX8sTQNgjCyvMT94JjMl",
-	"6eboyrv+dJ0bajyOLrBWt4g6xC8D79Oi1fzM/z2WVDSQIHRaAe4OMBld/IeTsUUQVQk2yT1Ty8FRHxzO",
-	"oYIbjfXRcsfpUlL3yB3oJaYn3rAUdCzlBHp+kz39+hVgb7ybzFGKyR4AuQrlOZpOTLKNYX7Q/WeWzFY5",
-	"T29M9p1pR9ZoFxijELNWb8bKBI55XDejI8JRbYZT9nYQbsSIMYLewAjLRuPuBLIkqGo1FvbdY07ZseZU",
-	"nWgCSuwJY721KbUOgQhTRJSCSuPorDLKjXNh5tr2CMh1ISSKJe8k3pDXpOTivrmvZia+i5rVghcdhItd",
-	"geIjhrVgCZPDpwNFEX53J8j1zPB+1GGClsERryTLwDbBCun5Ruk50zphTfGn9XeiqLnRUR6KfdCDIYRH",
-	"k811MlL9WeN3SSaGN+swhPVwY0GM4+57E9K2jX9XvGKZZinGMQUMpC5FeuLLEozChjjL9zb7CS5Sz8q0",
-	"5YkZKvG+6+U7RYrFlE/vYmE8SdJKULV/ozHb7Osm1nz/KUNPXz2HJvtwOightY24ytuFa7oOMpNgESaG",
-	"bpUqTZ9xytY84laFztnMFX8kCMsbMASwadSfIJucaT2vCdphlcIzCEUje3FN9X3pf4WmeIblS0IQsU7/",
-	"3Zam22vm7p3gdGtDh1KdX7Nr9qc//UD28vxPf0LfmuZiOM/RqjLoUlarnKb6A4lSLAQlEi2fVmrLBf0X",
-	"3Mgc/Q3OriHy///3/12eo58NrHLONkY6MQ5Ztfas18zEvSS6urjSB0d0rYVURk3TYfKR+p0FTwHoDT7D",
-	"ee6c0Py2RmaFb4iG5rL1dMByDkcd+YDCNbMvKNQFmO5xDirRDSkV3JAeC1Cuw3ca8gYtGjtwD4HMkRIV",
-	"Weo7XVcS5xJRluZVRrLza/Y23ArM4eDlMUCaD0lm16DBGgWV4I9fWoi9JjjT2LHnlUB8x9AOvMkAPZtA",
-	"4YqPzGSvKNvcYnnmHitYniPQLahqaRbLULVYmgTMLblmZsAOUyUTi8LARTRzpwVJbHgtVENgczYgeo6e",
-	"srocCiuUQoBUYwJkdWo0QoSBB8ti4DXzu4YnTix8LQRsZCnAaEiN12Bc9r0hsET//fV3z9A3V4/+8j/s",
-	"JSAJkW+0THlGlk+gEGupqXtpklghIVtv+JpBRB4M9y0uoQINoLOzJW0Ztzur/UN6bzasH3Sf0SQpfadh",
-	"rfnKRC/mFV6k0c+EN80mYIvza7b8/tu36MHt5YO6fd+ZMY01VEDWFAUW+9nctYyFHT59XrMXc2j7JM6e",
-	"V8DD0y1Jb859IHk+Kw3cA5VtPrt08Xpc0tl89vX55fnFDPrlb4G36n0FlXcbU1TpWfrzDN5WUa7qrvUY",
-	"xMOLi4GHIKY9AOEL+7oPQLytK/HOTRqDL8uMzei3GDwqEUI5mM7r3aakywSa3ruXCOTsg/4ygJF1zksV",
-	"lxoyEBsIHi0iSCu3qMwxS1yGGvDuHLOvZC3xWYYKyBlWnr9Z8WZY3g3Zf+WKDRGV10xCpStlZvuWRrXI",
-	"fxIpZcwJvjX5yLxSMKGwqeB+t3uiQhLXkwMH6bDtBEmuZyoqqSUJ2mIBSsmmIlIiPfMcYaWXlApdPgZf",
-	"GU4VETJBskq3ml1BmnnGC/Tu3fO/GyJoohwPKlibDxb1lHjWQx60nu25++CLKf7Gs/3J8DUssr1rqpaa",
-	"4911SOXypEvXlbTDBKOvWUPzHJoS+Qe9YqKwb1n72QM/7i6ZtSXToW/9OLvbYwjYaoaz+fsPITm31LVh",
-	"Mi7p2Q3Zy15el1OptMr1OTmdaxoSubinrtdJQ2MX5JbfkCxxRcg2Sn9STviVdAxHxiGYeL7XhFjqO6t/",
-	"HjqrO7d/YSpz1eJx8roh+ydBAbgms16WfIqr+tGq0faSRmH5g083ZH9nRFVOYtUMb0HmmEcGQM0Af/+a",
-	"7PSxIP/Kv2AGrlJxjl5rZNRaLFVWuTY+Kygs2lK2MQIrx6ZaXqsqGodXxKHxeYfbmx8MCrV4feSVq5sD",
-	"L6CNaG5kZEIDb67iwWx9AtDx7dbvf5EAv9FXuaofKurTzdxbRlPlZPgI2l0SbctkZgYzEAJfiXm7Ttug",
-	"UO9kbxyRXBKrX8vEtHahEiwM8+SdaZaQIMZ3RtrH3kzDzefexrh/I/d4Ojbt4NrDACxwWnLVPZQ5JAth",
-	"zL1kaP2tf0Zy6EMz6B6StyEw7METtNojF4R1COz8kB5/W17GXpn7fcP7dj9EPjDcPng5YqR5oFAPjOFr",
-	"/QTJKHSqXzPpviPZdNRB/jF4W5h1QEZWhxzsyFunPkD0WWmj1QE9psmAEd6ijt8pxtcqUoDOCWJk57Wx",
-	"gAZCVA7Vpta7ASb2KJuOX5aZil3zz//kK61OcEagP5Z9PnQJTsgljDCZPzblasvzrHYDG0daWglBmLpm",
-	"ZsiK8xsjn1c827seZtDt3rBt8N4VhKknaM3znO/QEh4aWMasNKP6fR8WQP4mTbVuV/svrEqGPf7j0gSu",
-	"WtpybRsalI2AgAtWn9iQe8FT3PMOKngJmiWuiMpDrzr/CoahJ9an1lHvIzZxmuzKpgef6r/cDSlb90D2",
-	"1jvGI+RPQ7B9GXbeh581eP5rKTwvWQP9wRNrrL7gKZajsOxB/TRKXEJ8q80vJwYY39nokV4X9HFT/WKz",
-	"rOZeFw/7PiR1nEhuSWb7q5sRNqXj/JrZJ+T0xzjwZ+tlW6bdE5BFICVAN0EQDNlR6eqlJFriXBCc7c9g",
-	"wPIcPXU9EQq8N8Eg8Cvq2c1G9ryyhWtzG/Yw6XULrBYFl2ppmyyoLWGtYEspwEoFJDkz2ShLRJlUBGeI",
-	"r8FpD+E4Lsg1U1vMYLUdMDaeZ1GhBgA4LZ33FFz5EBn4XetbcKVXve+oN+ATt5p8GvtgrvpECe2fB/+s",
-	"3KjxpGGEH/2D74xuE4yDtEybw/cHcHXWESE4YyMUdTTDqR9c2kR7Z4KD5wyax5ihYbR1rVHCBLaWkuFS",
-	"brlaJoYol8YUWmoVMnwECzjWsrTtiZauRdIO6gOumXExWS5AleZI8omdwC+nYZUTRbQiTJUk+drsakmz",
-	"pck59UM1TtjIl0vNro8/1+uZjCuoHcQSLV9gqc6+1Uc9e/73JVJcK1lVQVzAzZ8LQss43bpzKZcIXFAp",
-	"wTEr6m8ccK4ZeEgY0SM1H0x5oQUGuiGkNLuF5Gd4qNuc+vKR87uZQ0olCC40r5UIchRteIjhHJm9mZwC",
-	"+O1akx4qKKsUkXOUcsZIan105+gVN7ylpc9BeNRF3E2418YNNBMCS/Tysd2HDSREeKb5/bQ8Exifoama",
-	"8zVurMH4gsSToEf8BEeRIh+VIZEzc5wmw+qkvXw8k5Kc1TTl0HzEQ/dBty5N7BZhpj0UNiUd0C7Vo9pZ",
-	"Wj+Ba/NnSIOZwqvqNLBez9Bzp8v/LpxC4esRA76Znq8V3vQh9YhsqvicLr/ttLM2rniqkdHjgj+dBlG/",
-	"zfEH90xtcJ4Tse/1RVniadHbg0/w38HI0HPlsgZUvY5LLEISakzP0d/118PBoGeBD8MEM039QDcMZLby",
-	"3LZkGhefMS0DqUTm4+xk13qCCwLgQKTHtZnqXEvS62hwYLgH1/vsFNbnLIDj/tfzEwzc8uGoJvVof0xc",
-	"0z+cpC+9dA2kmjcDXWWDzIKcrCEfSGuSkESotmSvf3F+5ufrsx8hfdGT/VLf0NIp15b2lKd5yDiGzLo9",
-	"r64ZaI+SEJv46j0EUavdexJi+mUFzxL1kERUUXR7HxJ8UR3x9N7n8GGlUX7nE1Opeayrh1QL/WN4+RCj",
-	"/TVI9xQSEW88t9UmmT4cSCZttYaa2Tjx+CDjO5Zz0/c0yqfdgCHM/Dxk3qOW3WJBTUS2nrDuesgF3diy",
-	"YFegE/yTf1Iu1lu0LUu+vng4FDGwfXK1YHa1vYx8VM46bSFYGIPojy2cSGXyW1P2Geg+ZKh7mPTaJj+6",
-	"DiGfjYLrF156ssXMLu9hvfVk1b11jSelrXsG/wdOU1LaQKV9o9NkRoc5AFjhnG8qUoOyzPGB+P8rGPEZ",
-	"AenfUOiBI2wxQemW4PIUOXYDYC3tWQcABnHdgWTjty72i1a07pJFlctAP0c/2XAAJC/VkcNYAPc/bFva",
-	"zyH8Gq1pv7D0M+fqEXwAvZM4PTqlAqaLnO2dNuj+COrLBy77Oy4Q+OwFVlxItNtyBFJG81VqKkkqSeaQ",
-	"AFA3dYq3c0tQxiEXCzy3xmPuSTmj2TWDyANaVpIsbVxGmkIll7+upyqxTUwPjlC/0+Y0xDpxAp46qdGU",
-	"emc94uKauZL7J0FAKYx/97R8Q1ihZd1YdSBH4XWjjeRvMkkh1tHzy2YpNHu4RakmTEjYkvwPFWr5h6Ye",
-	"d0CttQDdKGvOaLLZ80q0lIZOwltI0g8+BX+7exB0nj0Q8Q2Jqq7qNGG/c/SS+UQxif5ZScf1M/iHDbRM",
-	"CqnHxDtMWHZu6N56Z64ZiAdDfOfoaZOa3RKtUC9EO+BHBuV2kBfqjTvG1dmaVyyLUqNd6z7kGPYpHJlH",
-	"EaXgzyR0uh0Yu5T0s4n3Wp72R6IhqE4EfGu1VzuGXupuxuPJZY6WpisIVALaPj2uT41UIEkMRZyjd6Xp",
-	"4S8IQRneuxAbtVhvaYqaimmpaJ5fsxVxguuJoSQjzFw3L3dqGI18D5LEe1CELRo1LVGGSe6anYTmpG2u",
-	"9+uT3OmFZrNx4BfWL8eQ+j/4zvV2+yNmJwDa22LadqvFsVQ/Xzl/ZU+mbMUkqoBWH11cuNJkCZmxIiMi",
-	"cXXzbh9cEvfeDLXZ1DlZK1v87p9r0ZIv1TNkNsn2mimBmTTv7rgyR5NXAFlTPAevEryfoxDOcxfUN8SN",
-	"G9XgrTgIMAB4j0Z/LhUvTRoUULicmyNsTWkk9KjVKrQW3nzHElNTZEvR4cy+KBRJBcBwXhazS4BoVP5W",
-	"7HVoc/z2dWHzGsIXpuxIs+I+Mb4iIMj52iaI2ML5PxCR20z1xBmLGpOtHocKzPaaGNyLu330buKFvR4g",
-	"8/NvN9LfuncuMt/80TzhDOIZb6RpmMf2KMdsU+ENeQIdmqFWurDxiJjf9pe+OMVV9HHdwR2516WRf106",
-	"tqIbNXXhMWkLviPTtEYy9esjl4+7rZm/ZHbD/bI4zNs+fVmZzcb0l4+//uvVcGP6vmXsW0uffR1p+vgO",
-	"5Zi6Va4efnP1zeO/PPzm0eHE0yYG/4gzqEDhArlmfNGLMd20JlYJxlfzbQCjKM1PsExY+ii3XChLktah",
-	"ZRIrd0a7AArGgtR922ujwSZ3AH1r5YavUU5vtFajEfuJKb+sB/YcSXLRxBYXA/JfmfLy6NNynT7IJkew",
-	"bkSluR/kY+Z50Im+7xpNc/JfrXwtaNXemyCUoBVxXJtIc1l1jy24r2bazTn6iZuOPtAASdahSOjV43vS",
-	"gDHAwYazCTE4Q3uifv8ZSd9RlrnXCFZ7i+yJQQ2NI4Fc7w+7dbrkDJXjdJpSf1akaa3V4yM1u9aKwJqL",
-	"lJw+htTTnAgKcre2TsQ1KnIlpAOxJunakA4C2g/6zatnUE6bU0bqrpqNbMXfXzpjs+nsHzil0bQE09wT",
-	"EuX52vmwexMcO5ZGJW1j3j5Mhl6bJ26W8B1I8gzvE/Tu7bPg+cavL6xnccOP0mjGaBkvcHxtxTO8rx9/",
-	"+frx49DL6ftMHaEAfeFGDGEX2Ajyv2QECb6rizQybBJVQTtxbfv2qAI3aqODzu+dXn526kQFVSirffPs",
-	"cTppShbbXvP9B32FpseLIYhK5LP57AH4eOwsnxxy+D4lGhvtv9WSJfjHMOodjvXtav0/WTXg7sPdfwYA",
-	"AP//",
+	"5H3rkts2uuCroLSnKjMTut3ttD1xu/aH43E8njhxH18qP9xeCSI/SUhTAAOALWtcXbVvsW+wL7Jvsk9y",
+	"Ch8AEiRBiZRl53Lmx8Qtkrh8+O43fJykYl0IDlyrycXHyQpoBhL/+fQNXZr/ZqBSyQrNBJ9cTN6sgNyA",
+	"VExwIhZks6KaMEUoVxuQkE2SiUpXsKbmS70tYHIxUVoyvpzc3iaTS6GYHSg2bg7ZEiQp3EtEm8H1Ctzo",
+	"5JqLjSJikRC1ojK78C/umfQVFDndQtadVMsSCFsQvWLK7MLMJUqdijWYzVFOgMqcgSQpzXOyYXqF7yi6",
+	"BnIN28bEwMv15OIdDjp5n0QW8lrTHHatotppJkARLjRu2Sxlzfi0gssW9KiZb5NJQSVdg3ZH+6SUSsj4",
+	"Icw4fNDTFN+YmanNsgq6BDKHhZCQtMCwYLkZ9mSSTJgZ49cSpAEMp2uzCDtQY7lr+uEF8KVeTS7OTu+d",
+	"xyD1DDhIalZ1Sc17H+3YhfmjGnpZvTRJJhJ+LZlBwAsDhXC6/5CwmFxM/sfdGtPv2qfqbj3P8wwnfp7B",
+	"uhAaeLr9AbZdCL3kePCkMHhaynRFFSQNnCCCE7gBuSUStNyekJ8NuIREsIlSk0yU8xzIr6XQUIPNEl69",
+	"uWAhd35ATOvfYQDQe/fvJ5M14xWAY9BtbvIl7o3mFZT3L+XwqV+wNdPVTC1cyfFhOHwGC1rmenJx/zSZ",
+	"LIRcUz25mDCuv7k3SczkbG1Q/97pKU5t/6onZlzDEiTO/CPj/dznZ8o0KblmeYzfWP7gya8P00MSbWyi",
+	"oFqDNF/8r3endx6+/3iW3L+98P88+/b2PyZJlG0pkDf7iEDWbx1MBcFMSAa3ZiBVCK4A2cWlFPMc1uaf",
+	"qeAaOJ4gLYqcpfjV3cK+8fUvykJ32Lx+XJyxdSCG9W+Aa7KRgi9PECLuOzPs4zQVpV1HIUUBUjO71lRC",
+	"xvQ0Zxz2Tf8EX1WT22TCsn0vuwkNfDzsO7ImmYgCOGRTigur8DWjGu5otobuOSeTIqc8OpbKhZXJTcj8",
+	"U2zImvItqdmfImu6JXMgZnpCNRE8NXN1CKZNFslEM5D7tv6GORKqseudgZhbuxvELzhpHEEIkloyifkv",
+	"kGozfw1WI8c+0HWRm3N8N6FpOj09uz6N/8+MFZCVednQE73z7/cf7z2IEVQy+Y7m1MClA1F6Q1lODU/+",
+	"mpg9Z2UOGfmaWNLCf6aCq3KN/4QPhYEB+Z9kKSnXqPI0UXDM6VdzR3iSIQF3sKowpLCQYm1nVQnJQVmF",
+	"pVSQEQtz4mAeHvyD8+jB+x2NIJLDSCv4amqWOuJTB+oRX/gjGfkFHhvTsFb7vnRI9Mx8hfRjAUulpNuJ",
+	"5ZuIMyNWUKFcFwWe2e0QyjPUBregCeMEFgtDPgPOuUW01HxUo1w4d7D0ADnqM6hh2ybwzgFXQI0RfAOA",
+	"He5N156rDwReg36GYuR41LcQZzcwirWPx1/7hRo1y9KDsvNkLTLIm7jdeaeNwOY0rFAZ910hmZBMbxvr",
+	"7pc7EgrKsoqXRDifeU7mNL2OMjmyWQEnTJMNVQEjHsD4DqFQUcoU4sZlSF72JKr3A6AkHrOb5NdDciGy",
+	"xWjoiaGgPKdel23S0H5dpmn1mGXkQMexZgVa5+O+0FSXe/nra/tWVNtwI9STByuPgklwLUX+crGwOk4T",
+	"TNeMZ00cbz235l9XX5NQSJGCUjHEBb0CafBS02tQpFgJLZaSFiuFTDyTdINSm0lEY0WYVpAvakydC5ED",
+	"5R0IWG9DMHlsx22iXNMP3UU+50RwIGZwUHqYmliATJ3aHyFVoOkKx6RZpogW1mUgWeq9KGxNlwMV0g2w",
+	"5WqvBPipXM9BvqJ8CR1ImU1X4yTunOst7MCUVw4kRhBlGbNm8WWAFQuaK2ire3NYMt4wVk/b1swlldq7",
+	"UpSGQhG60CDJZsXSlcEWmqLmXDN89BGEJu5ZYOCeVlvgCAeUHDxrrOFs/xqsvXvENTBelHuP7rl56RUs",
+	"zAfmbFpehAfne5wIXQp0O3aH0/VoFSzVpQR0UwYUeYHUaAjQkeKCSaSHNiWGSNkc/R927gsEKkrbr+Ig",
+	"bIGqTdsGDB58UfyUQDU4h9QI1PR2asPjdhpzNsSmRM7dEuc9QvUpzyAL3AiHSKWWF6Ipllp6MbsBjsrB",
+	"MJkfSKvmQE9WVC6Hag4bym5ig/wkNEntQESvRLlcecUkK+EALd0Ku66Mq1YQQ5HvGeTZUylFRNRloCnL",
+	"49JMmFVEXMH/ev3yJ+KeEsYdU5+LbJsQIfEPg13I4EnlXY46ssK9+fkSv6jYXmr9JGIhaA3rQg9UM1Na",
+	"qqiCuTVHtKDMWPpCou9fMmNpLSnjMS07RRIc59rJgGZewx1oMRg6Gmdj8KWboefR1EVroq8si3K6Hkrk",
+	"4xVLlPvDjevnqCZE9Jic8Ws1fPIX+PptMvm1hHKvZfif5qXLnKYwccjqdIBhk70uIK15zBr2m6+v6zet",
+	"XizHItY4XTqZBCjQJIRXTIGyAR0bs0hXqFMdyrS8hu4nrOHZAJA/0QZZBfSSVGRe4dBuPmH9h4FHcAl8",
+	"v0ewjTFdZzIaWnHiuvEh086jGuu7B2d0/egDTXWFPLtZqLMX3AISv8hq3nCw3VC7NOTWlRZU08EkG7Dq",
+	"CN2uqJquhQzZU6BVBYHG/bvGVQUj7t7ZYZp8as2A4QyrZTdYi+u5/fLbLjiqkMUAybUsWebd1Xv1yWSy",
+	"qjTUAWPnQtLhm3whJI3u8OxBxOI0SvB4lZ7DkqLHo5DCSfdggPPTiNIauKoiIXWDWlpMkSRQwJt/VL+c",
+	"kEpzxwSGBdPKxbWDQC0llSOntZuISdK77D07xzBwO5J6ev5tjOs7Z62MwDfCaWKqarVtY/pwshCSbEWJ",
+	"rgkJqZBZXBeuLMDzew/PHz74+72H96OmYKhyVz6zocYgGqUDMVhp6TYfDY+V6aoydXEdGEexsi04+5FW",
+	"WzLRdNmkm32nUBPLN/e6xLJhmd3C3h23XRxIZRXa7eaFqKB0Rdun87o/JXvrZWhDeNZuFrWDa+ym9V7i",
+	"HmL6fjE6PIR+9oYVDiaRGvJJm1z8qBVa+T17FHYAduuNUZe1VDpENd9qGGpNuUyKqX3y8TgWZ1p7bdp+",
+	"MKasEPxKYfYc1Nl7WgW5BOi3SMe4RXZYoAt6I0rJdI8CuGzY+WMMy1H8YL/disfpnU4H23/DaXJF791/",
+	"EMf/0RSiV+V6zinLp6WMM6odv08PCTgG1uQQr9mhFIwWZSfHz9qSHQK2lNeiqgrSTYIO8TI0VRu2qAFa",
+	"G7gdkPWyho49ytbLhj069elf9+KmKY7yI5Uxq3QPVY1C9/H4Nub0Yye64wh6wXkEQ7XXt/SFbVRcx9vC",
+	"ENhe63TNePjrWTIOEY6qrcZiBJXWsG8jTVn0uIrIOB2d2iSwhADD8Kng+MgIJuvTMFYZ5aQsckEza4+0",
+	"ALMPVMwL7IF04aba88FbfMulDkfAo22EMuKQdzGrQfLLRXGHvMn4QeYEurxt3NQvLYa7LgDVSbgcrabs",
+	"Z1E/wNYeRE6VxrSiURP0JmgWEhbsQzzzHQO5nPFlZTtCKkEnGNGGPCfXsFWEFlTqvXEOmx5pJ3PLaQiY",
+	"HvB25MY1bPf7MX+A7Qum9CdySHO6txGy73C42NqNFdWXaAHbkSLmaGkLx08mMHvp2/9hTkeXZzLOX/a5",
+	"A9Kwje7yR28M9/sSBrgQLJ6EDoPdpqnjoi2vweATTXpTeSpHwT7/QLXiXr4ScQbEU4Oqg3EZQoJDNOXg",
+	"4Dw8IfIdzoapxZwduUuGvSkX1sVPfA4yfgnZBZn9RUL217OTb8icSj5LyIySv/xaMtB//fprktNrmJ2Q",
+	"12W6ItRtVQLNlBkZuF6BAvXoiuuVUGBLvIw1ugbKNaGKaPigCQfICMUIv8qpWp1c8SiUKjeJirN0TOnw",
+	"lV1etCUjwKnYv2EMhpr3p0pDEQGwsVnQ1WqtFrvtMtesyKEqMxnG2CofzeB1BY4amucvF5OLdyNo6H2y",
+	"w81Ku05WVKE409Neh8SlTw8zTP3s9N75//s/5v+twkdc3Z87MeLdMwPMTZx1zfKcRSZ9qjRbGxFMnl2+",
+	"JUZ5qES9ldBjLRqblefEO5Jeg3Id/oRoUfuaKmbWQOMuK+mQbuCm8qfqeVlS8+LWATQh08vcj6BHWCER",
+	"TxFOYToX4nq/KRW8m/RrHT/BxidFDcJpq+K0d2fVvC62vF6JDfe1NHtTpt6b9QQ0M0jp73eVtpX+HW+2",
+	"lP6BMn6o0v+yAB5UWx2QfRbJGNXCVtRuRdmMrg1NT3uJVUW9VWA0HaRb+O9vkwkt2PR6DC453Ouyxuec",
+	"UCJdzbEvJQzM3K8UEXkGSht7IqmijcbadZjYKdtwy4wdz6UrH2vtn/OS5tOMKfxyGuTvDsma+oRCHzXi",
+	"iz69bC24XuXbaepTLJoAfvua4JNHhJd5jpqDIvMtoUsJPr+kh5G/q7aZTMzHk/e7lLqqAu9zFtI1RIir",
+	"pKuZdhMUSe/Bxqvv+hDmCFwe8e5gc/FSKG2AfIQCoBFeAS96fL08U6p0Enh/VcZcAr22aewZzHWkzt7l",
+	"5MQT7XqLdIqgKHlf7mRVXGwncjsKi0t6mISRpi8cOcfqZdV4OjeoNx3kVgvrbKvUqCFxXDqPhl5bYLGv",
+	"xdYVpET5bcahU5U3t5DxoOKyLCL0XmszzCNjUS0lXSuSQcoyMFyL6XjqaG/KLkgp5PD4dpAYHM2sdPX4",
+	"A85DFMAHl3ehK2RqHX2dLdTHNxiuB5RtYf+Fvtra2hrHxg2ojRj7RZVpaozPnDbSmUObs0q+HCQWdA47",
+	"LM2PXd842j9zoxJg2wFEqH3uRhfusrMFeZju4+A4QrD0EMNSglLfSycVPyX9eiFpqtvBon5N9sAE47jp",
+	"bw3JOTC+JGuaQUJQYkJmy6hPhxnaoxhWIeGGwSZ2qkYSkrevXjh7eW3QzUVBehJ8lwMKDvE861RZ+5WH",
+	"SsD9qnOInXiQ/xyx0kFhE4YVw5YlUEJ2Qh6TwrxOmO1RQ9GSfoTEBM7CtsU2EhOuugXyK6CR5LR/ibkK",
+	"7XFiDGp0mBi1yLqKNpRp14jGkofgAwvL/MqmazWNOpjfYjkUQ3dRJji25DH/2Qh57VvyWKcVrr8qFxqS",
+	"IhHOzfiwuamf2ToKmSZcbIbWuFLXiMOrOgZujC+nCyGndljPCQxevd/HX+yJVQPH0cglMrZSYozalIkN",
+	"H65ZVspKLMdstLoSwH5gxsIhORE7fRtBlme3jsmisauvaaQ77D4SO2RoK9SgTpr+kxAEje31nuMn5U9P",
+	"K9u7xUwsv1OWklciz6yTT9IN48sgL3Mgb+6ZBqO4KhjubNhwq56YyiX7ALnanza6Iyx7WFJ0K7/ZeY+a",
+	"uc0DcpMrX/G4UNGOqJrP6DkunKI5rjEM3VlnONqAPITaDyhmVDlLIRp2YenKNXXBiMAK8iwMUeys8DGD",
+	"xtikq3rbmbugoEef8MakW/JejhHs9Tuq09VorrFe03Yt/kDYPrHfNpNX7ru0e1+msMdJUc2/Z29+rnHJ",
+	"Lk8/0FTnW5/TYmhCryTAQVksrhR0JIBlk17GdAJrQiocKAYsZ6ONmCRIvLblYSO3VlN7f83CWat31L7K",
+	"hc8CroqsunC73Y12nZQQQ4l7U0LC5nG1eyPiiccor3lOFN0qH5BzNNHV3H+XHpHP6MT4wl6KXd6GWBhl",
+	"VR0V2Ygyz8iK3kDVjJXQfLB51Oeo6DDLLOpo2O1UiFD8oXTeNfTXQum6VawxbmwgWsStsyF84WyXWdBq",
+	"9vHwtNPu4zWkgmcqaCjplHSCnWWxqdF8ax6sFeQ3EFWPqnV+++B8/+IOFPi9TKl1ZsoFLgfLtubxYVn7",
+	"vvV1ekjYpBXPuwby4aqn5HBibMx5OwQUkaRsWT8Yq8Q48O4LpvgZYof1GqhMV0/iwdC4D6vH+L2heTmA",
+	"D9jXdlZn2zV9T1OIBfFeLgjNc5/fq22vQ52uEnR9qGvIyELIE/JYWwK/d0pwToXdhhJnXChNFujc5Nr6",
+	"Y7rOpipJeigEIl3Tdlfz16CPlWe4JOxOjDgXG+wrrWCwtr9rppj1pCLp9rvO6nOm2S8qPNi/RYczn5ic",
+	"n0y00Lat8di0nnYivx8qDjqjtx5XrP3ckGYZy1CaJYQ6YvBd152teCzdd7hweN1odtHcVCFylm77Yp2a",
+	"8eVw4vJx4rHZRIHHLf4ki+sStmkZJhIMbid4rCZFobhqJdtBng13/v6xmh2502hE3Xf1Pko8frV8nBVq",
+	"7UbXywo5W+K7zGEMz/fjvSpz2FMltUeQ1p1ScAm7l4/TdRaP9ZzTOVVMTbHBUiwbFvgdc16K8kyvqjhL",
+	"1eO4diMPSj+Nh6eSiQa5Zq6ZfDdrfbXdD5BqhDqeFdmfHSwKLPSJfbpfsMrYaIfy8AE2wcJGpAvXDavZ",
+	"gXlYo9BdHNb3cImnbeyUHGtxA9kjXJkjpcSKjNG1vQe1sp5ic8NDmvhObWRvjHOht8FXQhi3MbTMuqIR",
+	"6F8pl6ycOPSnyl5kQonjNfZBxWTG5PgcXM7cnx3kOyT6OF7d6nYfvwy8T9NWE+fq71gO0458pOMKcL+B",
+	"0ehSfTgaWyToUvJR7plaDg76YH/Klmv22O0H7LfTpaTuljvQS2xv791S0LOUI+j5Tfb025fVvq7cZJ5S",
+	"bLICylUs6jN0YnN7LPPD3n+TZDLPRXptk/1sW+VG2/MYhdi5ehNkRnDMw3oZHhCOajOcovcmlEZImhK8",
+	"44RQ1biAKMGkDKZbF6RUveOO2a/uWH3oAkrsCWO9cRm8HoGAa5CFZMo6OsuMCetcmPimfRJTawCiWPK2",
+	"qiA+vEdIMzYZSxnRK+AosC7fviHrUmnrAZ7DsuSNwr9deBhc+hU3Xj/G3PFRg7VaRkqlDORnDWY2oqq6",
+	"6l3RijS/fYOTLVgOZAUSTsjPKwE3IMmKYqbMmm5JJogSwwp1bXMHD4a6m8SewGe10GaApizy/QEa++2B",
+	"Hac9CjXBYrMAvGZvgLPTN3Dv9OHfz+7f2+tabjeqqbKn13QJdwvkrPbfvxRQ/7GBebE/sajVr8PuLApr",
+	"RZfwCgohPzVz3Y4kNlEvlRTrDv+OHZ8WA15r7RUHx093lDRVqztCpnZGt4M2E9wkFHHy8wxNfaqJGW+Q",
+	"2TCurewY93R/O65auB/k8NsGfaJCeDS1hk4+ebXX+FnCyGyBOqrnAkZUgvWDP7MZIq4Wdy5KnhkJbf28",
+	"KI/rusNHQQtDY/8QwfMtaRXccmGYNCcF3Xad5sfIWBrz6W0sKq4gLSXT29cGsxvF8i2TnJPHl8/x7j3c",
+	"HfZxcF1ti5upv4sNVVCgMkzrXmld2OvHGF+ISJQCL9TidYcSqq7Rrqb2/r7E9yNwgYyEbKhO8XbEdSP3",
+	"eMF4Zn/FDtNWg1IABFwMDdvwX3F/7tWVCqlQ+uSKX/G//e0H2KqTv/2NPLWdemmek3lp0aUo5zlLzQcK",
+	"JS8DRWaPS70Skv0bT+SCfId7NxD5///7/86MyERY5YIvrbLHBebEu71ecRtGVuT89NxsnLCFEa0Zs3cR",
+	"wQdWrSy4IdAs8AnNcx/TETc1Mmt6DQaas9aNgrML3OrAexWvuLtYsS7w9nd2MkWuodB4QqgOGCjX0XAD",
+	"eYsWjRX4+0EviJYlzMyZLkpFc0UYT/Myg+zkir8Jl4JjeHhVGKDsh5C5OVgwx5opDG/NHMReAc0MdmxF",
+	"KYnYcLLB4AxCz+Uj+dJBO9gl48sbqu74OwxnJwRVdaZbivos1NRnNn16BVfcvrCh2OrUojByEcPc2RoS",
+	"F60OtXpcnMsvOCGPeV3MSDVJMd/AYALmZBs0IsDRIeww8IpXq8abTx18HQRcoDbAaCxsMWCc9V0tOCN/",
+	"efX9E/Lw/P7f/+oOgShMJCGzVGQwe4RllDND3TN33wNdWqZ3xTHBBf1gK1pg/ShCZ+MKUjPhVla7W83a",
+	"XJZM0CHPkKSqLiAyhqRKzGSV/UgM+lnV0S4Cl3hxxWfPnr4hd2/O7ta9sO9YT9PMdjhQ5XpN5XZy4e9f",
+	"wBU+fl6zF7tpd1PuVpTIw9MVpNcnVV7GxaSwcA8soIvJmU9/oQWbXEy+OTk7OZ3gNXor5K1mXUHd7NKW",
+	"RFcs3ai55kdfM9u6I/Le6emO+yHH3QtZleV274V8U9fRnlgzpCqqjo1YLTG4azKEcjBcZcbagkwbt33n",
+	"LyhUk/fmywBGLtaldFxqqEBsEGFtNGMrkiKnPPEJn8i7c8q/UrXE5xlZY8a/rvibE2+W5V3D9itfKkyY",
+	"uuIK69QZt8t3NGpE/qNIIXIO9MZWE4hS44DSFXJUq92CDkncDI4cpMO2E6IEWlvG4JsDWVGJSsmyBKXQ",
+	"MLsgVJsplSZnD9D1TFMNUiVEYX8QVySSiTV5+/b5PywRNFFOBPXnzXuMewq061futm7zvX1flUJ9J7Lt",
+	"0fA1LJG/baqWhuPddkjl7KhT13XwuwnGHLOB5smkYfLHRGHftO6zu9V7t8mkLZn2fVu951Z7CAE7zXBy",
+	"8e59SM4tdW03GRfsjm9NFeV1OVPaqFyfk9P5zl2Rg3vsG441NHYJN+IassS3EHBJL0flhF8pz3BUHIJJ",
+	"xfeaEEura4o+D53V1yB9YSrzvR7i5HUN20dB+wZDZr0s+RhH9aNTo90hDcLyux+vYXtrRVUOsVqkNyhz",
+	"7N2DqGZg+GwBG7MtTGesLjbHyIM8Ia8MMhotlmmnXFsXMJYFrrCmB6/1p7bXhVFVDA7PwaPxSYfb2wcW",
+	"hVq8PnL59fWei9EHdBi0MqGBN+fx3BCzA9Tx3dI//SARfoOPcl7fX9ynm/krjsfKyfBu9Nsk2hvRjkys",
+	"e3VDVWJvSjA2KFYruhMnkCtw+rVKbB8nptDCsDfh21YnCeFiY6V97Cp12rwFfogXO3KOx2PTHq49DMAB",
+	"pyVXn76hy32yEN/5JBlaf4s21r4P7UufIHkbAsNtPCHzLfE5DR6BvR+ywt+Wl7FX5j5reN8+DZH3vP7E",
+	"RiAHvPkCSwzMizF8rW8mHYRO9SWnHcuh5ajDYA56W7hzQEZmx5KGcO7OVaKfkzZa1wnFNBk0wlvU8QfF",
+	"+FpFCtA5IRw2lTYW0ECIyqHa1LqEy4byVdPxyzNbb29//kXMjTohuL280/JSMkMn5AzfsIl0LoNxJfKs",
+	"dgNbR1paSglcX3H7ylyIayuf5yLb+h6JeHWUZdvovVsD14/IQuS52JAZ3to1i1lpVvV7FpYv/y5Nte4V",
+	"UV9YlQwvzIpLEzxq5ZotuEi7agQEfO7HkQ25FyLtuU7pZ/QSNAvUCVMxphN49H8Lw7Ai1sfOUV9FbOI0",
+	"2ZVNdz/Wf9zuUrY+AdlDnqlXQ+RPQ7B9GXbeh581eP57KTwveQP90RNrrb7gXsODsOxufc9gXEI8NeaX",
+	"FwNcbFz0yMyL+rgtJnNJixeVLh52bUnqOJFaQebugLFvuAypkyvubpY3H9PAn22mbZl2j1AWoZRA3YRg",
+	"MGTDlC8/VGRGcwk0297BF2Yn5LHvaLKmWxsMQr+iGd0uZCtKVwd64cIeNlt1SvV0LZSeuRYpmPXSDLYU",
+	"Eq1URJI7NrlrRhhXGmhGxAKd9hiOExKuuF5RjrNtkLGJPIsKNQTAcem8p36xCpGh37U+BV/JeNKj+zXh",
+	"E7eaqsyPnaUfIyX0y8KGtD8vN3L42MuP/ik2VrcJ3sMsZ5cS+ydwddYRIdxjIxR1MMOpby9dRjvfooPn",
+	"DrZ+sq+G0daFQQkb2JopTgu1EnqWWKKcWVNoZlTI8EZZ5FizwjUXm/kGZxsst7ni1sXkuADThiOpR26A",
+	"ajoDqxw0GEWYaQX5wq5qxrKZTeGuXjU44SJfPh+q3v6Fmc8mMGIpLlVk9oIqfeep2eqd5/+YES2MklWu",
+	"wQfcqn1haJmmK78v7fPq10wpdMzK+hsPnCuOHhIO5k3DB1OxNgKDXAMUdrVYS2AsObfrs/ve72Y3qbQE",
+	"uja8VhFM+XXhIU5zYtdmcwrw2ZUhPbJmvNSgLkgqOIfU+ehOyKWwvKWlz2F41EfcbbjXxQ0ME0JL9OyB",
+	"W4cLJER4pn1+XJ6JjM/SVM35GifWYHxB4klwj80IR5GGD9qSyB27nSbD6qS9fLijFNypacqj+f5OV2Gv",
+	"PUPsDmHG3bo7JrvWTdWj2jlaP4Jr82dMgxnDq+o0sF7P0HOvy/8hnELhDVc7fDM9X2u67EPqAdlU8TF9",
+	"fttxR20c8Vgjo8cFfzwNor4/7E/umVrSPAe57fVFOeJp0dvdj/jfnZGh59pnDeh6Hp9YRBSWbJ+Qf5iv",
+	"dweDngQ+DBvMtOU43TCQXcpz1+FsWHzGNvxkitiPs6Md6xEOCIGDkR7fta1zLEmvo8GD4RO43mensD5n",
+	"gb1u+7+dn2DHKe+ParIK7Q+Ja1aX2JlDL3w/tubJYE/oILMghwXmAxlNEpMI9Qq25on3Mz9f3PkR0xcr",
+	"sp+ZE5p55drRnq5oHjOOMbNuK8orjtqjAnCJr5WHIGq1V56EmH5Z4tWJPSQRVRT92ncJvqiOeHzvc3j5",
+	"4yC/85Gp1F4o2kOqa/MwPHyM0f4WpHsMiUiXFbc1JpnZHEomY7WGmtkw8Xg3Exvu67mifNq/sAszPw+Z",
+	"96hlN1QyG5GtB6ybiArJlq7K3tfzBD9V197GCnjasuSb03u7Igb+rk+mqlJ5Dh+0t05bCBbGIPpjC0dS",
+	"maqloTNhBzLULYF6bZMffcOdz0bB9f1MPdlidpWfYL31ZNW98X1clWsjgP4PmqZQuEClu0fcZkaHOQBU",
+	"01wsS6hBWeR0T/z/Et/4jICsbkDpgSMuMSHpCmhxjBy7HWAt3F53AAzjujuSjd/42C+Zs7rpHNM+A/2E",
+	"/OTCAZi8VEcOYwHc/3RNpT+H8Gs0lv7C0s/uq0fwIfSO4vTolArYpoyuFeFO90fQrmHHYX8vJEGfvaRa",
+	"SEU2K0FQyhi+ymwlSangou6uvaM7YkIygblY6Lm1HvOKlDOWXXGMPJBZqWDm4jLKFir5/HUzVEFdYnqw",
+	"hfpyy9Ydz18pghcV1WjKKmc9EfKK+w4Wj4KAUhj/7umgSKgms7pcd0eOwqtGV9bfZZJCrEHul81SaLZE",
+	"jFJNmJCwgvxPFWr5p6Eev0GjtSDdaGfOGLLZilK2lIZOwltI0nc/Bn/d3g0aOe+J+IZEVVd12rDfCXnJ",
+	"q0QxRX4plef6Gf6wxA5kIfXYeIcNy15YunfemSuO4sES3wl53KRmP0Ur1IvRDnzIsdwO80Ir444LfWch",
+	"Sp5FqdHN9SnkGLb9HJhHEaXgzyR0ug1Nb+ONE1LqeNqfiYawOhHxrdWt8BB6qZuDDyeXCzKzTXawEtC1",
+	"vfJtn5RGSWIp4oS8LewNHBKAZHTrQ2zMYb2jKWYrppVmeX7F5+AF1yNLSVaY+eZ4ftf4Nqla+iSVB0W6",
+	"olHbYWg3yV3xo9Cccr0qf3uSO77QbPbh/ML65RBS/6fY+FaJf8bsBER7V0zb7lw6lOov5t5f2ZMpW3JF",
+	"SqTV+6envjRZYWaszEAmvm7er0Mo8LdFMZdNncNCu+L36rIlI/lSM0LmkmyvuJaUK3trli9ztHkFmDUl",
+	"cvQq4e1XmtA890F9S9y0UQ3eioMgA8DbpMznSovCpkEhhasLu4WVLY3Els9GhTbCW2x4YmuKXCk67rkq",
+	"CiVKIzC8l8WuEiEalb8lfxXaHL9/XdheLvKFKTvS+7tPjM8BBblYuAQRVzj/JyJyl6meeGPRYLLT48ia",
+	"8q0hBn9fdh+923hhrwfIPv79Rvpb5y5kVvVStde0o3imS2X7T/ItySlflnQJj7DhOdZKr108Iua3/bUv",
+	"TnEevRp754r8VfKkuko+NqN/a+zEQ9IWqo5M4xrJ1Jf5nD3odjr/ktkNn5bFYa/K6svKbN7zcPbgm2/P",
+	"dzfj6pvGXV322edRti32rhxTP8v5vYfnDx/8/d7D+/sTT5sY/CPNsAJFSOJ7W0YPxnbTGlklGJ+t6qoZ",
+	"RWlxhGnC0ke1ElI7knQOLZtYubHaBVIwlVBfg1AbDS65A+nbKDdiQXJ2bbQag9iPbPll/WLPlpSQTWzx",
+	"MaDqK1teHu3f1mkrbnME60ZUhvthPmaeBxc79B2j7fX/m5WvBTcf9CYIJWQOnmuDsodV99jC82qm3ZyQ",
+	"n4Tt6IMNkFQdisRePVVPGjQGBNpwLiGGZmQL+o+fkfQ945m/3GO+dcieWNQwOBLI9f6wW6dLzq5ynE6P",
+	"98+KNK25enykdtVGEVgImcLxY0g9zYmwIHfl6kR8oyJfQroj1qR8V9+dgK5e+t2rZ1hOmzMOdZPaRrbi",
+	"Hy+dsdnD+U+c0mhbghnuiYnyYuF92L0Jjh1Lo8QWqzuiaY+d18zKXS2wey2t0gKQQwclFLaxoM3uF9KF",
+	"2IS1v5t9b6uufpgp5YAzu+KY+6SsqYStTs1fGaQ5lZCdkMufniXkX5dPnyHd/gzzS7PvB+dmaeenDx+Q",
+	"Aq9YxUYcxsKEbAmoKGh6DfxRkxHYnmcGqa1n1EKD5EJcY7SsvkfbrCZaXkpsk1r7a9VYj5KMbqu+Tv2B",
+	"NtcA+fO4BZrtc79wdMztLOoHaKe9LAUcJaH+O2mL8vy4NBfYebdPdpbKNXnvY+PYaPbInUK+RzU2o9uE",
+	"vH3zJLgK+JtT51ZfioPU+SEq9gsan1uLjG7ri8S+efAgdPFXTdYO0P6/cBeSsAVyBPdeciBSbOoKJSRT",
+	"nlnV3Pes3JISYwiN9lF/dGHxs9elSyzBmm+be48LiaZa5XrLvntvjtA2OLIEgR3IJ3fRwelG+eiRo2rS",
+	"Y7DR/VarVcGPYcpH+G7Vq7n6ydHx7fvb/woAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

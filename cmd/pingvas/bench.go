@@ -26,6 +26,7 @@ type benchCmd struct {
 	Cold   benchColdCmd   `cmd:"" help:"Measure the first command of an account with many events."`
 	Share  benchShareCmd  `cmd:"" help:"Measure how two processes share one ledger."`
 	Views  benchViewsCmd  `cmd:"" help:"Measure the read models: rebuilds, how soon a command is visible, and how fast questions are answered."`
+	Worker benchWorkerCmd `cmd:"" help:"Measure what a job takes beside the image server's own time, with a fake one."`
 	Dev    benchDevCmd    `cmd:"" help:"Measure the memory of pingvas dev under a steady load."`
 	Search benchSearchCmd `cmd:"" help:"Measure search in a large index, the rebuild of its view, and how soon a picture is found."`
 	Serve  benchServeCmd  `cmd:"" hidden:"" help:"Serve one side of bench rest."`

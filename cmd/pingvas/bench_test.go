@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,4 +192,17 @@ func TestBenchWritesItsFigures(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &report))
 	require.Equal(t, "bench x", report.Command)
 	require.Equal(t, "naive", report.Results[0].Target)
+}
+
+func TestBenchWorkerMeasuresBothSidesOfTheEngine(t *testing.T) {
+	t.Parallel()
+	c := benchWorkerCmd{Jobs: 3, Every: time.Millisecond, Step: time.Millisecond}
+	out, err := c.measure(t.Context(), quiet(), io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, 3, out.Jobs)
+	for _, part := range []overheadPart{out.Before, out.After} {
+		require.Positive(t, part.P50)
+		require.LessOrEqual(t, part.P50, part.P95)
+		require.LessOrEqual(t, part.P95, part.Max)
+	}
 }

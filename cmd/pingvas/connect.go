@@ -57,6 +57,9 @@ type parts struct {
 
 	searchServer *opensearch.Engine // nil with the embedded index
 
+	// pace is what the feed has taught about how long models take.
+	pace *commands.Pace
+
 	kafka    *kafka.Cluster
 	feed     *feed
 	pictures *s3.Client
@@ -67,7 +70,7 @@ type parts struct {
 }
 
 func newParts(log *slog.Logger) *parts {
-	p := &parts{log: log, metrics: prometheus.NewRegistry()}
+	p := &parts{log: log, metrics: prometheus.NewRegistry(), pace: &commands.Pace{}}
 	p.observer = newObserver(p.metrics)
 	p.metrics.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -48,7 +48,10 @@ func (c *demoCmd) ownInstance(ctx context.Context, dir string, log *slog.Logger)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	start := time.Now()
-	dev := devCmd{Data: dir, devPorts: devPorts{Addr: "127.0.0.1:0"}, Slots: 1, Pace: demoPace, Grace: time.Second}
+	dev := devCmd{
+		Data: dir, devPorts: devPorts{Addr: "127.0.0.1:0"}, Slots: 1, Grace: time.Second,
+		engineSettings: engineSettings{Engine: engineSketch, Pace: demoPace},
+	}
 	running, ended, err := dev.startReady(ctx, log)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ type devCmd struct {
 	devPorts
 	Slots int           `env:"PINGVAS_WORKER_SLOTS" default:"1" help:"Jobs at once."`
 	Grace time.Duration `env:"PINGVAS_WORKER_GRACE" default:"20s" help:"How long a job may go on after Ctrl-C; else it is handed back."`
-	Pace  time.Duration `name:"sketch-pace" env:"PINGVAS_SKETCH_PACE" default:"80ms" help:"Least time that the engine takes for a step over a million pixels."`
+	engineSettings
 }
 
 // Run implements the command.
@@ -83,7 +83,8 @@ func (c *devCmd) start(ctx context.Context, log *slog.Logger) (*devInstance, err
 	if err != nil {
 		return nil, fmt.Errorf("find the data folder: %w", err)
 	}
-	if err := check(checkWork(c.Slots, c.Grace, c.Pace), checkHostPort("PINGVAS_ADDR", c.Addr)); err != nil {
+	err = check(checkWork(c.Slots, c.Grace), c.engineSettings.errors(), checkHostPort("PINGVAS_ADDR", c.Addr))
+	if err != nil {
 		return nil, err
 	}
 	e, err := startEmbedded(ctx, dir, c.devPorts, log)
@@ -138,8 +139,8 @@ func (d *devInstance) connect(ctx context.Context) error {
 // makeRoles makes the stages in the order in which they stop.
 func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Listener) error {
 	p, signal, hub := d.parts, &projections.Signal{}, api.NewHub()
-	worker, err := p.workerRole(workerSettings{
-		APIURL: d.url, Token: d.worker, Slots: c.Slots, Grace: c.Grace, Engine: "sketch", Pace: c.Pace,
+	worker, err := p.workerRoles(workerSettings{
+		APIURL: d.url, Token: d.worker, Slots: c.Slots, Grace: c.Grace, engineSettings: c.engineSettings,
 	})
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 		rest = append(rest, r)
 	}
 	rest = append(rest, d.database)
-	d.stages = [][]role{{worker}, {apiRole(server, listener)}, rest}
+	d.stages = [][]role{worker, {apiRole(server, listener)}, rest}
 	return p.setupViews(ctx)
 }
 

@@ -37,7 +37,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		{}, {"dev"}, {"demo"}, {"api"}, {"outbox"}, {"project"}, {"dispatch"}, {"settle"}, {"schedule"}, {"work"},
 		{"work", "gpu"}, {"work", "system"}, {"migrate"}, {"audit"}, {"audit", "verify"}, {"version"},
 		{"bench"}, {"bench", "ledger"}, {"bench", "rest"}, {"bench", "raw"}, {"bench", "replay"}, {"bench", "cold"},
-		{"bench", "share"}, {"bench", "dev"},
+		{"bench", "share"}, {"bench", "dev"}, {"bench", "worker"},
 	} {
 		var out, errOut bytes.Buffer
 		require.Zero(t, run(append(command, "--help"), &out, &errOut), "%v: %s", command, errOut.String())
@@ -80,8 +80,15 @@ type runningDev struct {
 
 func startDev(t *testing.T, dir string) *runningDev {
 	t.Helper()
+	return startDevWith(t, dir, engineSettings{Engine: engineSketch})
+}
+
+func startDevWith(t *testing.T, dir string, engine engineSettings) *runningDev {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	dev := devCmd{Data: dir, devPorts: devPorts{Addr: "127.0.0.1:0"}, Slots: 1, Grace: 50 * time.Millisecond}
+	dev := devCmd{
+		Data: dir, devPorts: devPorts{Addr: "127.0.0.1:0"}, Slots: 1, Grace: 50 * time.Millisecond, engineSettings: engine,
+	}
 	instance, ended, err := dev.startReady(ctx, quiet())
 	if err != nil {
 		cancel()

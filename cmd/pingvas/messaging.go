@@ -66,8 +66,13 @@ func (p *parts) feedHub(hub *api.Hub) []role {
 		return nil
 	}
 	changes := func(ctx context.Context) error {
+		keeper, err := newPaceKeeper(p.pace)
+		if err != nil {
+			return err
+		}
 		return p.feed.Follow(ctx, func(_ context.Context, batch []eventstore.Envelope) error {
 			for _, e := range batch {
+				keeper.see(e)
 				if id, ok := generationOf(e.Stream); ok {
 					hub.Changed(id)
 				}

@@ -54,8 +54,8 @@ func (p *parts) newAPI(s apiSettings, q *queries.Service, hub *api.Hub) (*api.Se
 		return nil, err
 	}
 	return api.New(api.Config{
-		Ledger: p.ledger, Quotes: quotes, Queries: q, Keys: apiKeys{p.vault}, Pictures: apiPictures{p.pictures},
-		Store: p.store, Codec: p.codec, Hub: hub, Outage: postgres.Away, Ready: p.checks(),
+		Ledger: p.ledger, Quotes: quotes, Queries: q, Keys: apiKeys{p.vault}, Pictures: newAPIPictures(p.pictures),
+		Store: p.store, Codec: p.codec, Pace: p.pace, Hub: hub, Outage: postgres.Away, Ready: p.checks(),
 		WorkerTokens: s.WorkerTokens, AdminTokens: s.AdminTokens, Now: now, NewID: api.NewIDs(now).New,
 		Log: p.log, Metrics: p.metrics, Web: webApp(), PublicURL: s.PublicURL, PictureOrigins: p.pictureOrigins,
 	})
@@ -198,12 +198,31 @@ func (p *parts) scheduleRole(q *queries.Service) (role, error) {
 	return role{"schedule", sweeper.Run}, nil
 }
 
-// workerRole needs Kafka and the internal API, and nothing of the ledger.
-func (p *parts) workerRole(s workerSettings) (role, error) {
-	engine, err := newEngine(s)
+// workerRoles need Kafka and the internal API, and nothing of the ledger.
+func (p *parts) workerRoles(s workerSettings) ([]role, error) {
+	engine, err := p.newEngine(s.engineSettings)
 	if err != nil {
-		return role{}, err
+		return nil, err
 	}
+	worker, err := p.workerRole(s, engine)
+	if err != nil {
+		return nil, err
+	}
+	roles := []role{worker}
+	if engine.tend != nil {
+		roles = append(roles, role{"engine", engine.tend})
+	}
+	if s.Probes != "" {
+		probes, err := p.probeRole(s.Probes, engine)
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, probes)
+	}
+	return roles, nil
+}
+
+func (p *parts) workerRole(s workerSettings, engine generate.Engine) (role, error) {
 	claims, err := generate.NewService(generate.ServiceConfig{BaseURL: strings.TrimSuffix(s.APIURL, "/"), Token: s.Token})
 	if err != nil {
 		return role{}, err

@@ -50,7 +50,8 @@ func TestSeveralAPIsSearchOneServer(t *testing.T) {
 		commands = append(commands, &apiCmd{ledger, brokers, pictures, serving, searching})
 	}
 	commands = append(commands, &workGPUCmd{brokers, workerSettings{
-		APIURL: "http://" + addrs[0], Token: systems.worker, Slots: 2, Grace: time.Second, Engine: "sketch",
+		APIURL: "http://" + addrs[0], Token: systems.worker, Slots: 2, Grace: time.Second,
+		engineSettings: engineSettings{Engine: engineSketch}, Probes: "127.0.0.1:0",
 	}, processSettings{}})
 	runAll(t, commands...)
 	for _, addr := range addrs {

@@ -145,13 +145,14 @@ func (s apiSettings) errors() []error {
 
 // workerSettings say how a worker works.
 type workerSettings struct {
+	engineSettings
+
 	APIURL string        `name:"api-url" env:"PINGVAS_API_URL" default:"http://127.0.0.1:8080" help:"Where the API is."`
 	Token  string        `name:"worker-token" env:"PINGVAS_WORKER_TOKEN" help:"Secret that workers claim jobs with, at least 32 characters."`
 	Name   string        `name:"worker-name" env:"PINGVAS_WORKER_NAME" help:"Name of this worker in the ledger; empty for host name and process id."`
 	Slots  int           `name:"worker-slots" env:"PINGVAS_WORKER_SLOTS" default:"1" help:"Jobs at once, 1 to 64."`
 	Grace  time.Duration `name:"worker-grace" env:"PINGVAS_WORKER_GRACE" default:"20s" help:"How long a job may go on after the order to stop; else it is handed back."`
-	Engine string        `name:"engine" env:"PINGVAS_ENGINE" default:"sketch" enum:"sketch" help:"Image engine: sketch draws procedural pictures without a GPU."`
-	Pace   time.Duration `name:"sketch-pace" env:"PINGVAS_SKETCH_PACE" default:"80ms" help:"Least time that sketch takes for a step over a million pixels."`
+	Probes string        `name:"probe-addr" env:"PINGVAS_PROBE_ADDR" help:"Address of /metrics, /live, /ready and /engine of this worker, e.g. 127.0.0.1:9091; empty for none."`
 }
 
 func (s workerSettings) errors() []error {
@@ -159,16 +160,19 @@ func (s workerSettings) errors() []error {
 	if s.APIURL == "" {
 		errs = append(errs, missing("PINGVAS_API_URL", "http://127.0.0.1:8080"))
 	}
-	return append(errs, checkWork(s.Slots, s.Grace, s.Pace)...)
+	if s.Probes != "" {
+		errs = append(errs, checkHostPort("PINGVAS_PROBE_ADDR", s.Probes)...)
+	}
+	return append(append(errs, checkWork(s.Slots, s.Grace)...), s.engineSettings.errors()...)
 }
 
-func checkWork(slots int, grace, pace time.Duration) []error {
+func checkWork(slots int, grace time.Duration) []error {
 	var errs []error
 	if slots < 1 || slots > generate.SlotsMax {
 		errs = append(errs, fmt.Errorf("PINGVAS_WORKER_SLOTS is %d and must be between 1 and %d", slots, generate.SlotsMax))
 	}
-	if grace < 0 || pace < 0 {
-		errs = append(errs, errors.New("PINGVAS_WORKER_GRACE and PINGVAS_SKETCH_PACE cannot be negative"))
+	if grace < 0 {
+		errs = append(errs, errors.New("PINGVAS_WORKER_GRACE cannot be negative"))
 	}
 	return errs
 }

@@ -215,8 +215,8 @@ func (c *workGPUCmd) Run(ctx context.Context, log *slog.Logger) error {
 		if err := p.openKafka(ctx, c.kafkaSettings, "work-gpu"); err != nil {
 			return nil, err
 		}
-		r, err := p.workerRole(c.workerSettings)
-		return [][]role{{r}}, err
+		roles, err := p.workerRoles(c.workerSettings)
+		return [][]role{roles}, err
 	})
 }
 

@@ -48,7 +48,8 @@ func TestRolesRunAlone(t *testing.T) {
 		&base, &projectCmd{outboxCmd: base}, &dispatchCmd{base}, &settleCmd{base},
 		&scheduleCmd{ledger, processSettings{}}, &workSystemCmd{brokers, pictures, processSettings{}},
 		&workGPUCmd{brokers, workerSettings{
-			APIURL: "http://" + addr, Token: systems.worker, Slots: 2, Grace: time.Second, Engine: "sketch",
+			APIURL: "http://" + addr, Token: systems.worker, Slots: 2, Grace: time.Second,
+			engineSettings: engineSettings{Engine: engineSketch}, Probes: "127.0.0.1:0",
 		}, processSettings{}},
 	)
 	awaitReady(t, "http://"+addr)

@@ -62,7 +62,8 @@ func (c *city) start(t *testing.T, worker bool) (stop func()) {
 	}
 	if worker {
 		roles = append(roles, &workGPUCmd{c.brokers, workerSettings{
-			APIURL: "http://" + c.addr, Token: c.embedded.worker, Slots: 2, Grace: time.Second, Engine: "sketch",
+			APIURL: "http://" + c.addr, Token: c.embedded.worker, Slots: 2, Grace: time.Second,
+			engineSettings: engineSettings{Engine: engineSketch}, Probes: "127.0.0.1:0",
 		}, processSettings{}})
 	}
 	stop = runAll(t, roles...)

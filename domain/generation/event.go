@@ -17,6 +17,42 @@ type Spec struct {
 	Scheduler      string   `json:"scheduler,omitempty"`
 	Seed           uint32   `json:"seed"`
 	Tags           []string `json:"tags,omitempty"`
+	// Source is what image_to_image begins with, and Strength how much of it may change.
+	Source   *Input         `json:"source,omitempty"`
+	Strength float64        `json:"strength,omitempty"`
+	LoRAs    []pricing.LoRA `json:"loras,omitempty"`
+	Controls []Control      `json:"control_images,omitempty"`
+}
+
+// Control is a picture that holds the drawing to its lines or its depth.
+type Control struct {
+	pricing.Control
+	Input Input `json:"input"`
+}
+
+// Input is a picture that a request brings along, as it was found when the request was made: what a worker finds
+// later must be the same. Exactly one of Image and Upload is set.
+type Input struct {
+	Image       domain.ImageID  `json:"image,omitempty"`  // of this account
+	Upload      domain.UploadID `json:"upload,omitempty"` // of this account
+	Key         string          `json:"key"`
+	ContentType string          `json:"content_type"`
+	Bytes       int64           `json:"bytes"`
+	SHA256      string          `json:"sha256"` // hex
+	Width       int             `json:"width"`
+	Height      int             `json:"height"`
+}
+
+// Inputs returns the pictures that the request brings along: the source first, then those of the controls.
+func (s Spec) Inputs() []Input {
+	var all []Input
+	if s.Source != nil {
+		all = append(all, *s.Source)
+	}
+	for _, c := range s.Controls {
+		all = append(all, c.Input)
+	}
+	return all
 }
 
 // Requested is the first event of every generation.

@@ -24,3 +24,12 @@ func ThumbnailKey(account domain.AccountID, generation domain.GenerationID, atte
 func objectKey(account domain.AccountID, generation domain.GenerationID, attempt, index int) string {
 	return fmt.Sprintf("%s%s/%d/%d", PicturePrefix(account), generation, attempt, index)
 }
+
+// UploadPrefix begins the key of every picture that customers have brought along. The store may drop them after two
+// days: by then the jobs that need them have ended.
+const UploadPrefix = "uploads/"
+
+// UploadKey returns the key of an upload. The account is a part of it, so that nobody can name another's.
+func UploadKey(account domain.AccountID, upload domain.UploadID) string {
+	return fmt.Sprintf("%s%s/%s", UploadPrefix, account, upload)
+}

@@ -2,6 +2,7 @@ package pricing_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,12 +32,33 @@ func TestBookIsSound(t *testing.T) {
 			Count: m.Count.Default,
 		}))
 		require.NoError(t, m.CheckParams(pricing.Params{
-			Guidance: m.Guidance.Default, Scheduler: m.Schedulers[0], NegativePrompt: m.NegativePrompt,
+			Operation: m.Operations[0], Guidance: m.Guidance.Default, Scheduler: m.Schedulers[0],
 		}))
+		require.NoError(t, m.CheckParams(fullParams(m)))
 		found, err := book.Model(m.Key)
 		require.NoError(t, err)
 		require.Equal(t, m, found)
 	}
+}
+
+// fullParams uses everything that a model takes.
+func fullParams(m pricing.Model) pricing.Params {
+	p := pricing.Params{
+		Operation: pricing.OperationImageToImage, Prompt: "a (red)1.3 barn", Guidance: m.Guidance.Default,
+		Scheduler: m.Schedulers[0], Source: true, Strength: m.Strength.Default,
+	}
+	if m.NegativePrompt {
+		p.NegativePrompt = "dogs"
+	}
+	for _, key := range m.LoRAs.Keys {
+		p.LoRAs = append(p.LoRAs, pricing.LoRA{Key: key, Weight: m.LoRAs.Weight.Default})
+	}
+	for _, kind := range m.Controls.Kinds {
+		p.Controls = append(p.Controls, pricing.Control{
+			Kind: kind.Key, Preprocess: kind.Preprocess, Weight: m.Controls.Weight.Default, End: 1,
+		})
+	}
+	return p
 }
 
 func TestParams(t *testing.T) {
@@ -45,27 +67,60 @@ func TestParams(t *testing.T) {
 	require.NoError(t, err)
 	schnell, err := pricing.Current().Model("flux-schnell")
 	require.NoError(t, err)
+	plain := pricing.Params{Operation: pricing.OperationTextToImage, Prompt: "a cat", Guidance: 7, Scheduler: "euler"}
+	fast := plain
+	fast.Guidance = 0
+	full := fullParams(sdxl)
 	tests := []struct {
 		name   string
 		model  pricing.Model
 		params pricing.Params
+		change func(*pricing.Params)
 		field  string // "" if accepted
 	}{
-		{"least", sdxl, pricing.Params{Guidance: 1, Scheduler: "ddim"}, ""},
-		{"most", sdxl, pricing.Params{Guidance: 20, Scheduler: "euler", NegativePrompt: true}, ""},
-		{"too little", sdxl, pricing.Params{Guidance: 0.99, Scheduler: "euler"}, "/guidance"},
-		{"too much", sdxl, pricing.Params{Guidance: 20.01, Scheduler: "euler"}, "/guidance"},
-		{"no number", sdxl, pricing.Params{Guidance: math.NaN(), Scheduler: "euler"}, "/guidance"},
-		{"no such scheduler", sdxl, pricing.Params{Guidance: 7, Scheduler: "heun"}, "/scheduler"},
-		{"no scheduler", sdxl, pricing.Params{Guidance: 7}, "/scheduler"},
-		{"no guidance", schnell, pricing.Params{Scheduler: "euler"}, ""},
-		{"guidance where there is none", schnell, pricing.Params{Guidance: 1, Scheduler: "euler"}, "/guidance"},
-		{"no negative prompt", schnell, pricing.Params{Scheduler: "euler", NegativePrompt: true}, "/negative_prompt"},
+		{"least", sdxl, plain, func(p *pricing.Params) { p.Guidance, p.Scheduler = 1, "ddim" }, ""},
+		{"most", sdxl, plain, func(p *pricing.Params) { p.Guidance, p.NegativePrompt = 20, "dogs" }, ""},
+		{"too little", sdxl, plain, func(p *pricing.Params) { p.Guidance = 0.99 }, "/guidance"},
+		{"too much", sdxl, plain, func(p *pricing.Params) { p.Guidance = 20.01 }, "/guidance"},
+		{"no number", sdxl, plain, func(p *pricing.Params) { p.Guidance = math.NaN() }, "/guidance"},
+		{"no such scheduler", sdxl, plain, func(p *pricing.Params) { p.Scheduler = "heun" }, "/scheduler"},
+		{"no scheduler", sdxl, plain, func(p *pricing.Params) { p.Scheduler = "" }, "/scheduler"},
+		{"no guidance", schnell, fast, func(*pricing.Params) {}, ""},
+		{"guidance where there is none", schnell, fast, func(p *pricing.Params) { p.Guidance = 1 }, "/guidance"},
+		{"no negative prompt", schnell, fast, func(p *pricing.Params) { p.NegativePrompt = "x" }, "/negative_prompt"},
+		{"weights that cannot be read", sdxl, plain, func(p *pricing.Params) { p.Prompt = "(cat" }, "/prompt"},
+		{"neither in the other", sdxl, plain, func(p *pricing.Params) { p.NegativePrompt = "cat)" }, "/negative_prompt"},
+		{"parentheses where they are text", schnell, fast, func(p *pricing.Params) { p.Prompt = ":) (cat" }, ""},
+		{"everything", sdxl, full, func(*pricing.Params) {}, ""},
+		{"no source", sdxl, full, func(p *pricing.Params) { p.Source = false }, "/source"},
+		{"a source for nothing", sdxl, plain, func(p *pricing.Params) { p.Source = true }, "/source"},
+		{"a strength for nothing", sdxl, plain, func(p *pricing.Params) { p.Strength = 0.5 }, "/strength"},
+		{"too weak", sdxl, full, func(p *pricing.Params) { p.Strength = 0 }, "/strength"},
+		{"too strong", sdxl, full, func(p *pricing.Params) { p.Strength = 1.01 }, "/strength"},
+		{"a LoRA of another model", sdxl, full, func(p *pricing.Params) { p.LoRAs[1].Key = "flux-realism" }, "/loras/1/key"},
+		{"a LoRA twice", sdxl, full, func(p *pricing.Params) { p.LoRAs[1] = p.LoRAs[0] }, "/loras/1/key"},
+		{"a heavy LoRA", sdxl, full, func(p *pricing.Params) { p.LoRAs[0].Weight = 3 }, "/loras/0/weight"},
+		{"many LoRAs", sdxl, full, func(p *pricing.Params) { p.LoRAs = make([]pricing.LoRA, 5) }, "/loras"},
+		{"no such control", sdxl, full, func(p *pricing.Params) { p.Controls[0].Kind = "pose" }, "/controls/0/kind"},
+		{"a photograph as depth", sdxl, full, func(p *pricing.Params) {
+			p.Controls[1].Preprocess = true
+		}, "/controls/1/preprocess"},
+		{"a control without steps", sdxl, full, func(p *pricing.Params) { p.Controls[0].End = 0 }, "/controls/0/end"},
+		{"a control of no number", sdxl, full, func(p *pricing.Params) {
+			p.Controls[0].Begin = math.NaN()
+		}, "/controls/0/end"},
+		{"a heavy control", sdxl, full, func(p *pricing.Params) { p.Controls[1].Weight = 2.1 }, "/controls/1/weight"},
+		{"a control of a model without", schnell, fast, func(p *pricing.Params) {
+			p.Controls = []pricing.Control{{Kind: "canny"}}
+		}, "/controls/0/kind"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			err := test.model.CheckParams(test.params)
+			params := test.params
+			params.LoRAs, params.Controls = slices.Clone(params.LoRAs), slices.Clone(params.Controls)
+			test.change(&params)
+			err := test.model.CheckParams(params)
 			if test.field == "" {
 				require.NoError(t, err)
 				return
@@ -118,6 +173,7 @@ func TestRedeem(t *testing.T) {
 		func(t *pricing.Terms) { t.Operation = "" }, func(t *pricing.Terms) { t.Model = "" },
 		func(t *pricing.Terms) { t.Width = 0 }, func(t *pricing.Terms) { t.Height = 0 },
 		func(t *pricing.Terms) { t.Steps = 0 }, func(t *pricing.Terms) { t.Count = 0 },
+		func(t *pricing.Terms) { t.Controls = 1 },
 	} {
 		other := quote.Terms
 		change(&other)

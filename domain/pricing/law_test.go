@@ -22,8 +22,9 @@ func drawTerms(t *rapid.T) (pricing.Model, pricing.Terms) {
 	m := rapid.SampledFrom(pricing.Current().Models).Draw(t, "model")
 	return m, pricing.Terms{
 		Operation: rapid.SampledFrom(m.Operations).Draw(t, "operation"), Model: m.Key,
-		Width: within(t, m.Size, pricing.SizeStep, "width"), Height: within(t, m.Size, pricing.SizeStep, "height"),
+		Width: within(t, m.Size, m.SizeStep, "width"), Height: within(t, m.Size, m.SizeStep, "height"),
 		Steps: within(t, m.Steps, 1, "steps"), Count: within(t, m.Count, 1, "count"),
+		Controls: rapid.IntRange(0, m.Controls.Max).Draw(t, "controls"),
 	}
 }
 
@@ -41,6 +42,7 @@ func TestPriceLaws(t *testing.T) {
 		p := price(t, terms)
 
 		share := big.NewRat(int64(terms.Width)*int64(terms.Height)*int64(terms.Steps), 1024*1024*int64(m.Steps.Default))
+		share.Mul(share, big.NewRat(int64(100+terms.Controls*m.Controls.Percent), 100))
 		each := p.Breakdown[0].Unit
 		require.Equal(t, up(share, int64(m.UnitCredits)), int64(each), "one image costs its share, rounded up")
 		require.Positive(t, each)
@@ -66,10 +68,11 @@ func up(share *big.Rat, whole int64) int64 {
 
 func checkMonotone(t *rapid.T, m pricing.Model, terms pricing.Terms, p pricing.Price) {
 	raise := map[string]func(*pricing.Terms){
-		"width":  func(m *pricing.Terms) { m.Width += pricing.SizeStep },
-		"height": func(m *pricing.Terms) { m.Height += pricing.SizeStep },
-		"steps":  func(m *pricing.Terms) { m.Steps++ },
-		"count":  func(m *pricing.Terms) { m.Count++ },
+		"width":    func(t *pricing.Terms) { t.Width += m.SizeStep },
+		"height":   func(t *pricing.Terms) { t.Height += m.SizeStep },
+		"steps":    func(m *pricing.Terms) { m.Steps++ },
+		"count":    func(m *pricing.Terms) { m.Count++ },
+		"controls": func(m *pricing.Terms) { m.Controls++ },
 	}
 	for name, more := range raise {
 		raised := terms
@@ -113,6 +116,7 @@ func TestBounds(t *testing.T) {
 			"/height":    func(t *pricing.Terms) { t.Height++ },
 			"/steps":     func(t *pricing.Terms) { t.Steps = m.Steps.Min - 1 },
 			"/count":     func(t *pricing.Terms) { t.Count = m.Count.Max + 1 },
+			"/controls":  func(t *pricing.Terms) { t.Controls = m.Controls.Max + 1 },
 		} {
 			bad := pricing.Terms{
 				Operation: m.Operations[0], Model: m.Key, Width: 512, Height: 512, Steps: m.Steps.Default, Count: 1,
@@ -124,14 +128,16 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func requireField(t *testing.T, err error, field string) {
-	t.Helper()
+func requireField(t require.TestingT, err error, field string) {
 	var refusal *domain.Error
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, field, refusal.Field)
-	want := domain.CodeInvalid
-	if field == "/model" {
+	want := domain.CodeUnsupported
+	switch field {
+	case "/model":
 		want = domain.CodeModelUnavailable
+	case "/plan":
+		want = domain.CodeInvalid
 	}
 	require.Equal(t, want, refusal.Code)
 }
@@ -141,7 +147,7 @@ func TestNonsenseTermsAreRefused(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, terms := drawTerms(t)
 		any := rapid.Int().Draw(t, "any")
-		for _, field := range []*int{&terms.Width, &terms.Height, &terms.Steps, &terms.Count} {
+		for _, field := range []*int{&terms.Width, &terms.Height, &terms.Steps, &terms.Count, &terms.Controls} {
 			if rapid.Bool().Draw(t, "spoil") {
 				*field = any
 			}
@@ -149,7 +155,7 @@ func TestNonsenseTermsAreRefused(t *testing.T) {
 		_, err := pricing.Current().Price(terms)
 		require.Equal(t, m.Check(terms) == nil, err == nil)
 		if err != nil {
-			require.Equal(t, domain.CodeInvalid, domain.CodeOf(err))
+			require.Equal(t, domain.CodeUnsupported, domain.CodeOf(err))
 		}
 	})
 }

@@ -186,6 +186,9 @@ func (engine) Describe(context.Context) (generate.Description, error) {
 	return generate.Description{Name: "dot", Version: "1", Models: models()}, nil
 }
 
+// Forget implements generate.Engine.
+func (engine) Forget(context.Context, string, int) error { return nil }
+
 // Generate implements generate.Engine.
 func (e engine) Generate(
 	ctx context.Context, job generate.Job, report func(generate.Progress),

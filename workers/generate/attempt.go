@@ -28,6 +28,8 @@ const (
 	// A job is handed back within handBackTimeout, or its lease runs out.
 	handBackRetry   = 250 * time.Millisecond
 	handBackTimeout = 5 * time.Second
+	// forgetTimeout bounds the removal of what an engine keeps.
+	forgetTimeout = 10 * time.Second
 )
 
 // Why a job is let go of.
@@ -58,6 +60,7 @@ func (w *Worker) run(draining context.Context, job Assignment) {
 	w.helpers.Go(func() { a.heedDrain(held, draining) })
 	w.helpers.Go(func() { a.meter.publish(held, w.cfg.Publisher, a.warn("progress was not published")) })
 	outcome, took := a.finish(held), time.Since(a.started)
+	w.helpers.Go(func() { a.forget(held) })
 	a.log.Info("an attempt ended", slog.String("outcome", string(outcome)), slog.Duration("took", took))
 	if w.cfg.Observe != nil {
 		w.cfg.Observe(outcome, took)
@@ -107,14 +110,12 @@ func (a *attempt) draw(held context.Context) (Output, error) {
 	limit := max(runMin, runFactor*a.job.estimate())
 	ctx, cancel := context.WithTimeout(held, limit)
 	defer cancel()
-	s := a.job.Spec
-	out, err := a.w.cfg.Engine.Generate(ctx, Job{
-		ID: string(a.job.Generation), Attempt: a.job.Attempt, Request: Request{
-			Operation: s.Operation, Model: s.Model, Prompt: s.Prompt, NegativePrompt: s.NegativePrompt,
-			Width: s.Width, Height: s.Height, Steps: s.Steps, Guidance: s.Guidance, Scheduler: s.Scheduler,
-			Seed: s.Seed, Count: s.Count,
-		},
-	}, a.meter.report)
+	request, err := a.request(ctx)
+	if err != nil {
+		return Output{}, err
+	}
+	job := Job{ID: string(a.job.Generation), Attempt: a.job.Attempt, Request: request}
+	out, err := a.w.cfg.Engine.Generate(ctx, job, a.meter.report)
 	if err != nil && ctx.Err() != nil {
 		return out, &EngineError{Class: ClassInterrupted, Message: "stopped after " + limit.String(), Err: err}
 	}
@@ -224,6 +225,15 @@ func (a *attempt) remaining() time.Duration {
 		return time.Duration(float64(elapsed) * (1 - done) / done)
 	}
 	return max(a.job.estimate()-elapsed, 0)
+}
+
+// forget lets the engine remove what it keeps of the attempt. What stays is removed when the engine cleans up.
+func (a *attempt) forget(held context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(held), forgetTimeout)
+	defer cancel()
+	if err := a.w.cfg.Engine.Forget(ctx, string(a.job.Generation), a.job.Attempt); err != nil {
+		a.log.Warn("an engine keeps what is left of an attempt", slog.Any("error", err))
+	}
 }
 
 func (a *attempt) warn(what string) func(error) {

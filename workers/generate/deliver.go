@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/workers/picture"
@@ -56,17 +58,8 @@ func (d delivery) one(ctx context.Context, out Output, i int) (generation.Image,
 	if err != nil {
 		return generation.Image{}, fmt.Errorf("annotate: %w", err)
 	}
-	small, _, _, err := picture.Thumbnail(file, thumbnailEdge)
-	if err != nil {
-		return generation.Image{}, fmt.Errorf("make the thumbnail: %w", err)
-	}
-	for _, o := range []object{
-		{place.URL, place.Headers, file},
-		{place.ThumbnailURL, place.ThumbnailHeaders, small},
-	} {
-		if err := upload(ctx, d.client, o); err != nil {
-			return generation.Image{}, fmt.Errorf("%w: %w", errUpload, err)
-		}
+	if err := d.store(ctx, place, file); err != nil {
+		return generation.Image{}, err
 	}
 	sum := sha256.Sum256(file)
 	return generation.Image{
@@ -74,6 +67,26 @@ func (d delivery) one(ctx context.Context, out Output, i int) (generation.Image,
 		ContentType: contentType, Bytes: int64(len(file)), SHA256: hex.EncodeToString(sum[:]),
 		Width: drawn.Width, Height: drawn.Height, Seed: drawn.Seed,
 	}, nil
+}
+
+// store makes the thumbnail while the picture is on its way, and stores both.
+func (d delivery) store(ctx context.Context, place Upload, file []byte) error {
+	both, ctx := errgroup.WithContext(ctx)
+	put := func(o object) error {
+		if err := upload(ctx, d.client, o); err != nil {
+			return fmt.Errorf("%w: %w", errUpload, err)
+		}
+		return nil
+	}
+	both.Go(func() error { return put(object{place.URL, place.Headers, file}) })
+	both.Go(func() error {
+		small, _, _, err := picture.Thumbnail(file, thumbnailEdge)
+		if err != nil {
+			return fmt.Errorf("make the thumbnail: %w", err)
+		}
+		return put(object{place.ThumbnailURL, place.ThumbnailHeaders, small})
+	})
+	return both.Wait()
 }
 
 func (d delivery) metadata(out Output, drawn Image) picture.Metadata {
@@ -91,6 +104,8 @@ func failureOf(err error) generation.Failure {
 	switch {
 	case errors.Is(err, errUpload):
 		return generation.Failure{Cause: CauseUpload, Retry: true}
+	case errors.Is(err, errInput):
+		return generation.Failure{Cause: CauseInput, Retry: true}
 	case !errors.As(err, &engine):
 		return generation.Failure{Cause: string(ClassUnknown), Retry: true}
 	case engine.Class == ClassInvalid:

@@ -2,6 +2,7 @@ package generate
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -17,7 +18,13 @@ type Engine interface {
 	// Generate runs the job and reports progress through report, which must not block for long and may be called from
 	// another goroutine, one call at a time, never after Generate has returned.
 	Generate(ctx context.Context, job Job, report func(Progress)) (Output, error)
+	// Forget removes what the engine keeps of an attempt. It is called once the attempt is over: its pictures are
+	// stored elsewhere, or nobody wants them. Forgetting again, or what never was, changes nothing.
+	Forget(ctx context.Context, id string, attempt int) error
 }
+
+// ErrStarting is what Describe's error is while the engine gets ready by itself. It is no failure.
+var ErrStarting = errors.New("the engine is starting")
 
 // Description is what an engine says of itself.
 type Description struct {
@@ -37,7 +44,7 @@ type Job struct {
 
 // Request says what to draw. Sizes are pixels.
 type Request struct {
-	Operation      string // "text_to_image"
+	Operation      string // "text_to_image" or "image_to_image"
 	Model          string
 	Prompt         string
 	NegativePrompt string
@@ -49,6 +56,35 @@ type Request struct {
 	// Seed of the first image; image i uses Seed+i modulo 2^32.
 	Seed  uint32
 	Count int
+	// Source is what the pictures begin with, image_to_image only; nil otherwise. It is scaled to the size asked for.
+	Source *Picture
+	// Strength is how much of Source may change, above 0 to 1.
+	Strength float64
+	LoRAs    []LoRA
+	Controls []Control
+}
+
+// Picture is one that a request brings along: a whole PNG of this size without any metadata, made by this process.
+type Picture struct {
+	PNG           []byte
+	Width, Height int
+}
+
+// LoRA is a small model that changes the main one.
+type LoRA struct {
+	Key    string
+	Weight float64
+}
+
+// Control is a ControlNet: it holds the pictures to the lines, depth or pose of another.
+type Control struct {
+	Kind    string // such as "canny"
+	Picture Picture
+	// Preprocess says that Picture is a photograph, of which the engine makes what the ControlNet needs.
+	Preprocess bool
+	Weight     float64
+	// Begin and End are the part of the steps in which it acts, 0 to 1.
+	Begin, End float64
 }
 
 // Progress is one complete frame: the newest one alone tells where the job stands.

@@ -52,6 +52,13 @@ type Assignment struct {
 	Requested      time.Time       `json:"requested_at"`
 	// Uploads says where the images go, one for each image asked for.
 	Uploads []Upload `json:"uploads"`
+	// Inputs says where the pictures are that the request brings along, in the order of Spec.Inputs.
+	Inputs []Download `json:"inputs,omitempty"`
+}
+
+// Download is the place of one input. The URL is presigned for GET.
+type Download struct {
+	URL string `json:"url"`
 }
 
 func (a Assignment) estimate() time.Duration {

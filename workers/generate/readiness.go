@@ -2,6 +2,7 @@ package generate
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -42,6 +43,10 @@ func (r *readiness) accepts(ctx context.Context, now time.Time) (map[string]bool
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	description, err := r.engine.Describe(ctx)
+	if errors.Is(err, ErrStarting) {
+		r.resume = now.Add(troubleFirst)
+		return nil, "", nil
+	}
 	if err != nil {
 		r.trouble(now)
 		return nil, "", err

@@ -455,6 +455,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring a picture along
+         * @description Answers where to PUT a picture that generations begin with or hold to. The PUT must carry exactly the `headers`
+         *     and as many bytes as declared. PNG, JPEG and WebP of 64 to 4096 pixels on each edge are taken; a generation that
+         *     names the upload looks at it before any credits are reserved. Uploads are kept for a day at least.
+         */
+        post: operations["createUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -465,6 +487,7 @@ export interface components {
         GenerationId: string;
         ReservationId: string;
         ImageId: string;
+        UploadId: string;
         /** Format: int64 */
         Credits: number;
         /** @enum {string} */
@@ -592,7 +615,16 @@ export interface components {
             schedulers: string[];
             /** @description Whether the model takes one */
             negative_prompt: boolean;
+            /**
+             * @description Whether parts of a prompt may be weighed: `(red)1.3 barn`, `a (quiet)++ lake`. Such a model reads parentheses;
+             *     those that are meant as text need a backslash.
+             */
+            prompt_weights: boolean;
             count: components["schemas"]["IntRange"];
+            /** @description How much of a source may change */
+            strength: components["schemas"]["NumberRange"];
+            loras: components["schemas"]["LoraOffer"];
+            controls: components["schemas"]["ControlOffer"];
             /**
              * Format: int64
              * @description Price of one 1024×1024 image at the default steps
@@ -603,6 +635,33 @@ export interface components {
              * @description Estimated GPU time of the same
              */
             unit_millis: number;
+        };
+        LoraOffer: {
+            /**
+             * Format: int32
+             * @description In one request
+             */
+            max: number;
+            weight: components["schemas"]["NumberRange"];
+            keys: string[];
+        };
+        ControlOffer: {
+            /**
+             * Format: int32
+             * @description In one request
+             */
+            max: number;
+            weight: components["schemas"]["NumberRange"];
+            kinds: {
+                key: string;
+                /** @description Whether it takes photographs and draws their lines itself */
+                preprocess: boolean;
+            }[];
+            /**
+             * Format: int32
+             * @description What each one adds to the price of an image
+             */
+            percent: number;
         };
         ModelList: {
             price_book: string;
@@ -646,6 +705,11 @@ export interface components {
              * @description Images. Default: 1
              */
             count?: number;
+            /**
+             * Format: int32
+             * @description Pictures that hold the drawing. Default: 0
+             */
+            control_count?: number;
         };
         PriceLine: {
             label: string;
@@ -666,8 +730,8 @@ export interface components {
             expires_at: string;
         };
         GenerationRequest: {
-            /** @default text_to_image */
-            operation: string;
+            /** @description text_to_image or image_to_image. Default: what fits, with or without a source */
+            operation?: string;
             model: string;
             prompt: string;
             negative_prompt?: string;
@@ -688,7 +752,79 @@ export interface components {
              */
             seed?: number;
             tags?: string[];
+            source?: components["schemas"]["InputRef"];
+            /**
+             * Format: double
+             * @description How much of the source may change. Default: the model's
+             */
+            strength?: number;
+            loras?: components["schemas"]["LoraRequest"][];
+            controls?: components["schemas"]["ControlRequest"][];
             quote?: string;
+        };
+        /** @description A picture of the account, either one of its images or an upload */
+        InputRef: {
+            image?: components["schemas"]["ImageId"];
+            upload?: components["schemas"]["UploadId"];
+        };
+        LoraRequest: {
+            key: string;
+            /**
+             * Format: double
+             * @description Default: the model's
+             */
+            weight?: number;
+        };
+        ControlRequest: {
+            kind: string;
+            input: components["schemas"]["InputRef"];
+            /**
+             * @description The picture is a photograph: draw its lines first
+             * @default false
+             */
+            preprocess: boolean;
+            /**
+             * Format: double
+             * @description Default: the model's
+             */
+            weight?: number;
+            /**
+             * Format: double
+             * @description Part of the steps after which it acts
+             * @default 0
+             */
+            begin: number;
+            /**
+             * Format: double
+             * @description Part of the steps until which it acts
+             * @default 1
+             */
+            end: number;
+        };
+        UploadRequest: {
+            /** @enum {string} */
+            content_type: "image/png" | "image/jpeg" | "image/webp";
+            /**
+             * Format: int64
+             * @description Length of the file
+             */
+            bytes: number;
+        };
+        Upload: {
+            id: components["schemas"]["UploadId"];
+            /** @description PUT the file here. Whoever has it may do so */
+            url: string;
+            /** @description What the PUT must carry */
+            headers: {
+                [key: string]: string;
+            };
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description Until then the PUT must have begun
+             */
+            expires_at: string;
         };
         Generation: {
             id: components["schemas"]["GenerationId"];
@@ -739,6 +875,11 @@ export interface components {
             /** Format: int64 */
             seed: number;
             tags: string[];
+            source?: components["schemas"]["InputRef"];
+            /** Format: double */
+            strength?: number;
+            loras?: components["schemas"]["LoraRequest"][];
+            controls?: components["schemas"]["ControlRequest"][];
         };
         /** @description Present while queued. A place is not a time; the estimate is a range. */
         QueuePlace: {
@@ -1158,6 +1299,7 @@ export type KeyId = components['schemas']['KeyId'];
 export type GenerationId = components['schemas']['GenerationId'];
 export type ReservationId = components['schemas']['ReservationId'];
 export type ImageId = components['schemas']['ImageId'];
+export type UploadId = components['schemas']['UploadId'];
 export type Credits = components['schemas']['Credits'];
 export type Status = components['schemas']['Status'];
 export type Tier = components['schemas']['Tier'];
@@ -1175,6 +1317,8 @@ export type PlanList = components['schemas']['PlanList'];
 export type IntRange = components['schemas']['IntRange'];
 export type NumberRange = components['schemas']['NumberRange'];
 export type Model = components['schemas']['Model'];
+export type LoraOffer = components['schemas']['LoraOffer'];
+export type ControlOffer = components['schemas']['ControlOffer'];
 export type ModelList = components['schemas']['ModelList'];
 export type SettlementRule = components['schemas']['SettlementRule'];
 export type SettlementPolicy = components['schemas']['SettlementPolicy'];
@@ -1182,6 +1326,11 @@ export type QuoteRequest = components['schemas']['QuoteRequest'];
 export type PriceLine = components['schemas']['PriceLine'];
 export type Quote = components['schemas']['Quote'];
 export type GenerationRequest = components['schemas']['GenerationRequest'];
+export type InputRef = components['schemas']['InputRef'];
+export type LoraRequest = components['schemas']['LoraRequest'];
+export type ControlRequest = components['schemas']['ControlRequest'];
+export type UploadRequest = components['schemas']['UploadRequest'];
+export type Upload = components['schemas']['Upload'];
 export type Generation = components['schemas']['Generation'];
 export type GenerationSpec = components['schemas']['GenerationSpec'];
 export type QueuePlace = components['schemas']['QueuePlace'];
@@ -1975,6 +2124,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRequest"];
+            };
+        };
+        responses: {
+            /** @description Where the picture goes. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -120,6 +120,8 @@ export const enLook = {
   "problem.quote-expired": "The quote has run out.",
   "problem.quote-mismatch": "The quote was for other settings.",
   "problem.model-unavailable": "This model is not available.",
+  "problem.unsupported-by-model": "The model does not accept this.",
+  "problem.picture-unusable": "This picture cannot be used.",
   "problem.already-ended": "The job has ended already.",
   "problem.stale-version": "Something else changed this at the same moment. Please try again.",
   "problem.account-closed": "This account is closed.",

@@ -121,6 +121,8 @@ export const koLook: Record<keyof typeof enLook, string> = {
   "problem.quote-expired": "견적이 만료되었습니다.",
   "problem.quote-mismatch": "다른 설정에 대한 견적입니다.",
   "problem.model-unavailable": "사용할 수 없는 모델입니다.",
+  "problem.unsupported-by-model": "이 모델에서 지원하지 않습니다.",
+  "problem.picture-unusable": "사용할 수 없는 그림입니다.",
   "problem.already-ended": "이미 끝난 작업입니다.",
   "problem.stale-version": "동시에 다른 변경이 있었습니다. 다시 시도해 주세요.",
   "problem.account-closed": "닫힌 계정입니다.",

@@ -21,6 +21,9 @@ interface ProblemNoteProps {
   onRetry?: () => void;
 }
 
+/** The codes whose detail says more than their text. */
+const detailed = new Set(["invalid-request", "unsupported-by-model", "picture-unusable"]);
+
 /** A problem in its place on the page, with what support needs to find it. */
 export function ProblemNote({ error, onRetry }: ProblemNoteProps) {
   const t = useT();
@@ -31,7 +34,7 @@ export function ProblemNote({ error, onRetry }: ProblemNoteProps) {
       className="flex flex-col items-start gap-2 rounded-lg border border-danger bg-danger-soft p-3 text-sm"
     >
       <p className="font-medium text-danger">{problemText(t, error)}</p>
-      {problem?.detail && error.code === "invalid-request" && (
+      {problem?.detail && detailed.has(error.code) && (
         <p lang="en" className="break-words">
           {problem.detail}
         </p>

@@ -1,0 +1,2 @@
+// Package enginetest is what every generate.Engine must do, as tests.
+package enginetest
