@@ -79,7 +79,7 @@ func (p *parts) checks() []api.Check {
 		{Name: "read models at the head", Ready: p.viewsRun, Advisory: true},
 	}
 	if p.searchServer != nil {
-		all = append(all, api.Check{Name: "search", Ready: p.searchServer.Ping, Advisory: true})
+		all = append(all, api.Check{Name: "search", Ready: p.pingSearch, Advisory: true})
 	}
 	return all
 }

@@ -115,6 +115,15 @@ func (p *parts) openServer(s searchSettings) (*opensearch.Engine, error) {
 	return engine, nil
 }
 
+// searchPingMax bounds how long readiness waits for the search server, which may be busy for long.
+const searchPingMax = 300 * time.Millisecond
+
+func (p *parts) pingSearch(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, searchPingMax)
+	defer cancel()
+	return p.searchServer.Ping(ctx)
+}
+
 // inspectRole says once how the server reads Korean, as soon as it answers.
 func (p *parts) inspectRole(engine *opensearch.Engine) role {
 	return role{"search inspection", p.insist(engine.Inspect)}
