@@ -19,6 +19,7 @@ import (
 	"github.com/pingvas/pingvas/projections"
 	"github.com/pingvas/pingvas/projections/balance"
 	"github.com/pingvas/pingvas/projections/projectiontest"
+	"github.com/pingvas/pingvas/projections/search/searchtest"
 	"github.com/pingvas/pingvas/queries"
 )
 
@@ -196,7 +197,9 @@ func TestAnOwnerWhoIsNoSuperuser(t *testing.T) {
 	config, err := pgxpool.ParseConfig(address)
 	require.NoError(t, err)
 	projections.As(config, projections.RoleApp)
-	f := &fixture{History: projectiontest.NewHistory(t, 63, 2), signal: &projections.Signal{}}
+	f := &fixture{
+		History: projectiontest.NewHistory(t, 63, 2), signal: &projections.Signal{}, engine: &searchtest.Memory{},
+	}
 	f.Play(100)
 	f.pool, err = pgxpool.NewWithConfig(t.Context(), config)
 	require.NoError(t, err)
