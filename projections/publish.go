@@ -52,6 +52,23 @@ func Publish(ctx context.Context, pool *pgxpool.Pool, p Projection, shards int) 
 	return list, nil
 }
 
+const sqlDue = `SELECT coalesce(min(published_at) < now() - $3::interval, true) FROM projections.digests
+	WHERE projection = $1 AND version = $2`
+
+// PublishDue publishes the digests of a view unless they are younger than this. It reports whether it did.
+func PublishDue(
+	ctx context.Context, pool *pgxpool.Pool, p Projection, shards int, every time.Duration,
+) (due bool, err error) {
+	if err := pool.QueryRow(ctx, sqlDue, p.Name(), p.Version(), every).Scan(&due); err != nil {
+		return false, fmt.Errorf("read how old the digests of %s are: %w", p.Name(), err)
+	}
+	if !due {
+		return false, nil
+	}
+	_, err = Publish(ctx, pool, p, shards)
+	return true, err
+}
+
 // published returns the newest published digest of a shard, or nil.
 func published(ctx context.Context, pool *pgxpool.Pool, c Copy, shard int) (*Published, error) {
 	var p Published

@@ -153,6 +153,26 @@ func TestOneVerificationAtATime(t *testing.T) {
 	require.Positive(t, calls)
 }
 
+func TestDigestsArePublishedWhenTheyAreDue(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	projectiontest.CatchUp(t, b.cfg)
+	for _, c := range []struct {
+		every time.Duration
+		due   bool
+	}{{time.Hour, true}, {time.Hour, false}, {0, true}} {
+		due, err := projections.PublishDue(t.Context(), b.cfg.Pool, b.view, projectiontest.Shards, c.every)
+		require.NoError(t, err)
+		require.Equal(t, c.due, due)
+	}
+	verifier := projections.Verifier{Ledger: b.Ledger, Decoder: b.Ledger.Codec, Pool: b.cfg.Pool, Projection: b.view}
+	results, err := verifier.Verify(t.Context())
+	require.NoError(t, err)
+	for _, r := range results {
+		require.Equal(t, r.Replayed, r.Published.Digest)
+	}
+}
+
 func TestAPublishedDigestIsVerified(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

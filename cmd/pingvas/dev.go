@@ -176,7 +176,7 @@ func (d *devInstance) makeRoles(ctx context.Context, c *devCmd, listener net.Lis
 		}
 		rest = append(rest, r)
 	}
-	rest = append(rest, d.database)
+	rest = append(rest, d.database, p.digestRole(digestEveryDefault))
 	d.stages = [][]role{worker, {apiRole(server, listener)}, rest}
 	return p.setupViews(ctx)
 }

@@ -173,11 +173,13 @@ func (c *settleCmd) Run(ctx context.Context, log *slog.Logger) error {
 type scheduleCmd struct {
 	ledgerSettings
 	processSettings
+	digestSettings
 }
 
 // Run implements the command.
 func (c *scheduleCmd) Run(ctx context.Context, log *slog.Logger) error {
-	if err := check(c.ledgerSettings.errors(), c.processSettings.errors()); err != nil {
+	err := check(c.ledgerSettings.errors(), c.processSettings.errors(), c.digestSettings.errors())
+	if err != nil {
 		return err
 	}
 	return single(ctx, log, c.processSettings, func(p *parts) ([][]role, error) {
@@ -189,7 +191,7 @@ func (c *scheduleCmd) Run(ctx context.Context, log *slog.Logger) error {
 			return nil, err
 		}
 		r, err := p.scheduleRole(q)
-		return [][]role{{r, {"keep views", p.keepViews}}}, err
+		return [][]role{{r, {"keep views", p.keepViews}, p.digestRole(c.DigestEvery)}}, err
 	})
 }
 
