@@ -57,7 +57,8 @@ func (c *city) start(t *testing.T, worker bool) (stop func()) {
 		&apiCmd{c.ledger, c.brokers, c.pictures, apiSettings{
 			Addr: c.addr, WorkerTokens: []string{c.worker}, SearchDir: c.search,
 		}, searchSettings{}},
-		&base, &projectCmd{outboxCmd: base}, &dispatchCmd{base}, &settleCmd{base}, &scheduleCmd{c.ledger, processSettings{}, digestSettings{DigestEvery: time.Hour}},
+		&base, &projectCmd{outboxCmd: base}, &dispatchCmd{base}, &settleCmd{base},
+		&scheduleCmd{c.ledger, processSettings{}, digestSettings{DigestEvery: time.Hour}},
 		&workSystemCmd{c.brokers, c.pictures, processSettings{}},
 	}
 	if worker {
