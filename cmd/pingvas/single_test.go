@@ -46,7 +46,8 @@ func TestRolesRunAlone(t *testing.T) {
 			Addr: addr, WorkerTokens: []string{systems.worker}, SearchDir: filepath.Join(t.TempDir(), "search"),
 		}, searchSettings{}},
 		&base, &projectCmd{outboxCmd: base}, &dispatchCmd{base}, &settleCmd{base},
-		&scheduleCmd{ledger, processSettings{}, digestSettings{DigestEvery: time.Hour}}, &workSystemCmd{brokers, pictures, processSettings{}},
+		&scheduleCmd{ledger, processSettings{}, digestSettings{DigestEvery: time.Hour}},
+		&workSystemCmd{brokers, pictures, processSettings{}},
 		&workGPUCmd{brokers, workerSettings{
 			APIURL: "http://" + addr, Token: systems.worker, Slots: 2, Grace: time.Second,
 			engineSettings: engineSettings{Engine: engineSketch}, Probes: "127.0.0.1:0",
