@@ -9,6 +9,7 @@ PACKAGES   ?= ./...
 ITERATIONS ?= 1s
 ROUND      ?= 1s
 EVENTS     ?= 1000000
+IMAGES     ?= 1000000
 KILLS      ?= 300
 SEEDS      ?= 100000
 STEPS      ?= 1000000
@@ -117,7 +118,7 @@ generate: ## write generated files anew
 	$(GO) generate ./...
 
 .PHONY: bench
-bench: build ## run the micro-benchmarks, then the ledger and the API against their baselines, raw appends, replay and cold start
+bench: build ## run the micro-benchmarks, then the ledger and the API against their baselines, raw appends, read models, replay and cold start
 	$(GO) test -run '^$$' -bench . -benchtime $(ITERATIONS) -benchmem \
 		./domain/account ./eventstore/... ./projections/...
 	$(BIN)/pingvas bench ledger --clients 64,512 --round $(ROUND) --log-level warn
@@ -125,6 +126,7 @@ bench: build ## run the micro-benchmarks, then the ledger and the API against th
 	$(BIN)/pingvas bench raw --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench bulk --round $(ROUND) --log-level warn
 	$(BIN)/pingvas bench share --round $(ROUND) --log-level warn
+	$(BIN)/pingvas bench views --images $(IMAGES) --own $$(( $(IMAGES) / 20 )) --log-level warn
 	$(BIN)/pingvas bench replay --events $(EVENTS) --log-level warn
 	$(BIN)/pingvas bench cold --events $(EVENTS) --log-level warn
 

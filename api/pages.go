@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"html"
 	"html/template"
@@ -116,9 +117,17 @@ func (s *Server) problemPage(w http.ResponseWriter, r *http.Request) {
 // readiness answers whether the server should get requests.
 func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
 	var missing []gen.FieldError
+	answer := struct {
+		Status   string   `json:"status"`
+		Warnings []string `json:"warnings,omitempty"`
+	}{Status: "ready"}
 	for _, check := range s.ready {
 		if err := check.Ready(r.Context()); err != nil {
 			s.log.WarnContext(r.Context(), "not ready", "part", check.Name, "error", err)
+			if check.Advisory {
+				answer.Warnings = append(answer.Warnings, check.Name+": not as it should be")
+				continue
+			}
 			missing = append(missing, gen.FieldError{Pointer: check.Name, Detail: "is not ready"})
 		}
 	}
@@ -129,5 +138,5 @@ func (s *Server) readiness(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
-	w.Write([]byte(`{"status":"ready"}`))
+	_ = json.NewEncoder(w).Encode(answer)
 }

@@ -72,4 +72,6 @@ type Check struct {
 	Name string
 	// Ready returns nil, or why it is not ready. Whoever asks /ready sees the name; the reason goes to the log.
 	Ready func(ctx context.Context) error
+	// Advisory says that the server stays ready without it; the answer then has a warning.
+	Advisory bool
 }

@@ -56,15 +56,18 @@ func TestPagesExplainTheAPI(t *testing.T) {
 
 func TestHealthReadyAndMetrics(t *testing.T) {
 	t.Parallel()
-	var broken error
+	var broken, advice error
 	f := newFixtureWith(t, func(c *api.Config) {
 		c.Ready = []api.Check{
 			{Name: "postgres", Ready: func(context.Context) error { return nil }},
 			{Name: "kafka", Ready: func(context.Context) error { return broken }},
+			{Name: "views", Ready: func(context.Context) error { return advice }, Advisory: true},
 		}
 	})
 	require.JSONEq(t, `{"status":"ok"}`, f.call("GET", "/health", nil).body)
 	require.JSONEq(t, `{"status":"ready"}`, f.call("GET", "/ready", nil).body)
+	advice = errors.New("a view stands still")
+	require.JSONEq(t, `{"status":"ready","warnings":["views: not as it should be"]}`, f.call("GET", "/ready", nil).body)
 	broken = errors.New("dial tcp 10.0.0.7: refused")
 	r := f.call("GET", "/ready", nil)
 	p := r.problem(t)

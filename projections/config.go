@@ -15,6 +15,8 @@ const (
 	PageDefault     = 1000
 	PageMax         = 5000
 	PollDefault     = time.Second
+	// HoldMaxDefault is far more than a batch takes.
+	HoldMaxDefault = 10 * time.Second
 )
 
 // Config is what New needs.
@@ -39,6 +41,9 @@ type Config struct {
 	Page int
 	// Poll is how often the heads of the shards are looked at; 0 means PollDefault.
 	Poll time.Duration
+	// HoldMax is how long a process may stand still in a transaction of the view before Postgres takes its locks away;
+	// 0 means HoldMaxDefault.
+	HoldMax time.Duration
 }
 
 // Validate returns everything that is wrong.
@@ -56,6 +61,9 @@ func (c Config) Validate() error {
 	if c.Poll < 0 {
 		errs = append(errs, fmt.Errorf("the poll interval %s is negative", c.Poll))
 	}
+	if c.HoldMax < 0 {
+		errs = append(errs, fmt.Errorf("a process cannot stand still for %s", c.HoldMax))
+	}
 	return errors.Join(errs...)
 }
 
@@ -68,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Poll == 0 {
 		c.Poll = PollDefault
+	}
+	if c.HoldMax == 0 {
+		c.HoldMax = HoldMaxDefault
 	}
 	if c.Signal == nil {
 		c.Signal = &Signal{}

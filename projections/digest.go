@@ -5,9 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash"
+	"io"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pingvas/pingvas/eventstore"
 )
@@ -20,29 +21,52 @@ const (
 	sqlTables = `SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = $1 ORDER BY tablename COLLATE "C"`
 )
 
-// Digest returns the hash of all rows of a shard in a view's tables: table by table by name, rows by their text.
-// The settings of the transaction are changed.
-func Digest(ctx context.Context, tx pgx.Tx, schema string, shard int) (eventstore.Hash, error) {
+const sqlCopyPosition = `SELECT pos FROM projections.checkpoints
+	WHERE projection = $1 AND version = $2 AND build = $3 AND shard = $4`
+
+// DigestOf returns the position of a shard of a copy, and the digest of its rows at exactly that position.
+func DigestOf(
+	ctx context.Context, pool *pgxpool.Pool, c Copy, shard int,
+) (at eventstore.Position, sum eventstore.Hash, err error) {
+	at.Shard = shard
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, pool, snapshot, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, sqlCopyPosition, c.Projection, c.Version, c.Build, shard).Scan(&at.Pos)
+		if err != nil {
+			return fmt.Errorf("read the checkpoint of %s: %w", c.Schema(), err)
+		}
+		sum, err = digest(ctx, tx, target{schema: c.Schema()}, shard)
+		return err
+	})
+	return at, sum, err
+}
+
+// digest returns the hash of all rows of a shard in a view's tables: table by table by name, rows by their text. The
+// settings of the transaction are changed.
+func digest(ctx context.Context, tx pgx.Tx, of target, shard int) (eventstore.Hash, error) {
 	sum := sha256.New()
+	if err := of.enter(ctx, tx, HoldMaxDefault); err != nil {
+		return eventstore.Hash{}, err
+	}
 	if _, err := tx.Exec(ctx, sqlCanonical); err != nil {
 		return eventstore.Hash{}, fmt.Errorf("make the text of rows canonical: %w", err)
 	}
 	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sqlTables, schema)
+	rows, _ := tx.Query(ctx, sqlTables, of.schema)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return eventstore.Hash{}, fmt.Errorf("list the tables of %s: %w", schema, err)
+		return eventstore.Hash{}, fmt.Errorf("list the tables of %s: %w", of.schema, err)
 	}
 	for _, table := range tables {
 		writeField(sum, table)
-		if err := digestTable(ctx, tx, sum, pgx.Identifier{schema, table}, shard); err != nil {
+		if err := digestTable(ctx, tx, sum, pgx.Identifier{of.schema, table}, shard); err != nil {
 			return eventstore.Hash{}, err
 		}
 	}
 	return eventstore.Hash(sum.Sum(nil)), nil
 }
 
-func digestTable(ctx context.Context, tx pgx.Tx, sum hash.Hash, table pgx.Identifier, shard int) error {
+func digestTable(ctx context.Context, tx pgx.Tx, sum io.Writer, table pgx.Identifier, shard int) error {
 	sql := `SELECT t::text FROM ` + table.Sanitize() + ` AS t WHERE shard = $1 ORDER BY t::text COLLATE "C"`
 	// Query reports its error through the rows.
 	rows, _ := tx.Query(ctx, sql, shard)
@@ -55,7 +79,7 @@ func digestTable(ctx context.Context, tx pgx.Tx, sum hash.Hash, table pgx.Identi
 }
 
 // writeField never fails: hashes accept everything.
-func writeField(sum hash.Hash, field string) {
+func writeField(sum io.Writer, field string) {
 	_, _ = sum.Write(binary.BigEndian.AppendUint32(nil, uint32(len(field))))
 	_, _ = sum.Write([]byte(field))
 }

@@ -36,9 +36,12 @@ func ProgressOf(p Projection, s *Signal) Progress {
 	return Progress{Projection: p.Name(), Version: p.Version(), Signal: s}
 }
 
-const sqlPosition = `SELECT pos FROM projections.checkpoints WHERE projection = $1 AND version = $2 AND shard = $3`
+const sqlPosition = `SELECT pos FROM projections.checkpoints JOIN projections.views USING (projection, version, build)
+	WHERE projection = $1 AND version = $2 AND shard = $3 AND state <> 'retired'
+	ORDER BY state = 'live' DESC, build LIMIT 1`
 
-// Position returns the position up to which the view knows the shard: 0 before its runner has ever started.
+// Position returns the position up to which the live copy of the view knows the shard, or, before there is one, the
+// first that is being built: 0 before its runner has ever started.
 func (p Progress) Position(ctx context.Context, db Querier, shard int) (eventstore.Position, error) {
 	at := eventstore.Position{Shard: shard}
 	err := db.QueryRow(ctx, sqlPosition, p.Projection, p.Version, shard).Scan(&at.Pos)

@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,5 +46,14 @@ type Sink interface {
 	Rows() Projection
 }
 
-// SchemaName returns the Postgres schema that holds the tables of a view.
-func SchemaName(p Projection) string { return fmt.Sprintf("%s_v%d", p.Name(), p.Version()) }
+// Swappable is a Sink that can be built beside the one that readers use, such as an index behind an alias.
+type Swappable interface {
+	Sink
+	// Beside returns the view into a new, empty sink, which nobody reads yet. What an earlier call has left, because
+	// its process ended, may be removed.
+	Beside(ctx context.Context, build int) (Swappable, error)
+	// Swap makes readers see this sink. It may be called again. The one before is let go of by a later Beside or Clear.
+	Swap(ctx context.Context) error
+	// Discard removes a sink that was never swapped in.
+	Discard(ctx context.Context) error
+}

@@ -23,19 +23,26 @@ const (
 // Runner keeps one view up to date.
 type Runner struct {
 	cfg    Config
-	target target
+	pinned *Copy // nil follows the copy that is current
 	shards []*shard
 	slots  chan struct{} // held while a shard catches up
 }
 
 // shard is where a view stands in one shard.
 type shard struct {
-	id      int
-	wake    chan struct{} // capacity 1: there may be something to apply
-	pos     atomic.Int64  // written under mu
-	mu      sync.Mutex    // held while events are applied
-	failing bool          // under mu
+	id     int
+	wake   chan struct{} // capacity 1: there may be something to apply
+	pos    atomic.Int64  // written under mu
+	mu     sync.Mutex    // held while events are applied
+	copy   Copy          // under mu
+	behind atomic.Bool   // the ledger has to be looked at
+
+	inboxMu sync.Mutex
+	inbox   []eventstore.Envelope // from the feed, under inboxMu
 }
+
+// inboxMax is how many events of the feed a shard keeps while it is busy. What is more comes from the ledger.
+const inboxMax = 10_000
 
 func (s *shard) notify() {
 	select {
@@ -44,12 +51,51 @@ func (s *shard) notify() {
 	}
 }
 
+// look makes the shard read the ledger.
+func (s *shard) look() {
+	s.behind.Store(true)
+	s.notify()
+}
+
+// offer keeps events of the feed for the shard.
+func (s *shard) offer(batch []eventstore.Envelope) {
+	s.inboxMu.Lock()
+	if len(s.inbox)+len(batch) > inboxMax {
+		s.inbox = nil
+		s.behind.Store(true)
+	} else {
+		s.inbox = append(s.inbox, batch...)
+	}
+	s.inboxMu.Unlock()
+	s.notify()
+}
+
+// take returns the events of the feed that are new and follow the position without a gap. The caller holds mu.
+func (s *shard) take() []eventstore.Envelope {
+	s.inboxMu.Lock()
+	all := s.inbox
+	s.inbox = nil
+	s.inboxMu.Unlock()
+	at, kept := s.pos.Load(), all[:0]
+	for _, e := range all {
+		if e.Pos <= at {
+			continue // known
+		}
+		if e.Pos != at+1 || e.Shard != s.id {
+			s.behind.Store(true)
+			break
+		}
+		kept, at = append(kept, e), e.Pos
+	}
+	return kept
+}
+
 // New returns a runner. It does not connect.
 func New(cfg Config) (*Runner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	r := &Runner{cfg: cfg.withDefaults(), target: targetOf(cfg.Projection)}
+	r := &Runner{cfg: cfg.withDefaults()}
 	r.slots = make(chan struct{}, r.cfg.Parallel)
 	for i := range cfg.Ledger.Shards() {
 		r.shards = append(r.shards, &shard{id: i, wake: make(chan struct{}, 1)})
@@ -57,7 +103,8 @@ func New(cfg Config) (*Runner, error) {
 	return r, nil
 }
 
-// Run keeps the view up to date until ctx ends, then returns nil. It returns an error if the view cannot be set up:
+// Run keeps the view up to date until ctx ends, then returns nil. It writes to the live copy of the view's version, or,
+// before there is any, builds the first one and makes it live when it has caught up. It returns an error if the view cannot be set up:
 // no database, or a schema that was changed without a new version.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
@@ -68,10 +115,14 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range r.shards {
-		s.notify()
+		s.look()
 		group.Go(func() error { r.tail(ctx, s); return nil })
 	}
 	group.Go(func() error { r.poll(ctx); return nil })
+	if r.pinned == nil {
+		group.Go(func() error { r.keep(ctx); return nil })
+		group.Go(func() error { r.goLive(ctx); return nil })
+	}
 	if r.cfg.Feed != nil {
 		group.Go(func() error { return r.follow(ctx) })
 	}
@@ -93,37 +144,12 @@ func (r *Runner) follow(ctx context.Context) error {
 	}
 }
 
-// handle applies what follows the checkpoint at once and leaves everything else to the shard's own loop.
+// handle leaves the events to the shard's own loop, so that shards do not wait for each other.
 func (r *Runner) handle(ctx context.Context, batch []eventstore.Envelope) error {
-	if len(batch) == 0 || batch[0].Shard < 0 || batch[0].Shard >= len(r.shards) {
-		return ctx.Err()
-	}
-	s := r.shards[batch[0].Shard]
-	if !s.mu.TryLock() {
-		s.notify()
-		return ctx.Err()
-	}
-	defer s.mu.Unlock()
-	for len(batch) > 0 && batch[0].Pos <= s.pos.Load() {
-		batch = batch[1:]
-	}
-	if len(batch) == 0 {
-		return ctx.Err()
-	}
-	if s.failing || !follows(batch, s.pos.Load()) || r.apply(ctx, s, batch) != nil {
-		s.notify()
+	if len(batch) > 0 && batch[0].Shard >= 0 && batch[0].Shard < len(r.shards) {
+		r.shards[batch[0].Shard].offer(batch)
 	}
 	return ctx.Err()
-}
-
-// follows reports whether the batch continues after a position without a gap.
-func follows(batch []eventstore.Envelope, pos int64) bool {
-	for i, e := range batch {
-		if e.Pos != pos+1+int64(i) || e.Shard != batch[0].Shard {
-			return false
-		}
-	}
-	return true
 }
 
 // poll wakes the shards that are behind.
@@ -139,7 +165,7 @@ func (r *Runner) poll(ctx context.Context) {
 			lag := heads[i].Pos - s.pos.Load()
 			r.cfg.Observer.Lag(r.cfg.Projection.Name(), i, max(0, lag))
 			if lag > 0 {
-				s.notify()
+				s.look()
 			}
 		}
 	}
@@ -162,6 +188,7 @@ func (r *Runner) tail(ctx context.Context, s *shard) {
 			if ctx.Err() != nil {
 				return
 			}
+			s.behind.Store(true)
 			r.failed(ctx, s, err)
 			if more = pause(ctx, wait); !more {
 				return
@@ -171,7 +198,8 @@ func (r *Runner) tail(ctx context.Context, s *shard) {
 	}
 }
 
-// page applies the next page of the ledger and reports whether there may be more.
+// page applies what the feed has brought, or the next page of the ledger if that has to be looked at, and reports
+// whether there may be more.
 func (r *Runner) page(ctx context.Context, s *shard) (more bool, err error) {
 	select {
 	case <-ctx.Done():
@@ -181,12 +209,22 @@ func (r *Runner) page(ctx context.Context, s *shard) (more bool, err error) {
 	defer func() { <-r.slots }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer func() { s.failing = err != nil }()
+	if batch := s.take(); len(batch) > 0 {
+		err := r.apply(ctx, s, batch)
+		return s.behind.Load(), err
+	}
+	if !s.behind.Swap(false) {
+		return false, nil
+	}
 	batch, err := r.cfg.Ledger.ReadShard(ctx, s.id, s.pos.Load(), r.cfg.Page)
 	if err != nil || len(batch) == 0 {
 		return false, err
 	}
-	return len(batch) == r.cfg.Page, r.apply(ctx, s, batch)
+	if len(batch) == r.cfg.Page {
+		s.behind.Store(true)
+	}
+	err = r.apply(ctx, s, batch)
+	return s.behind.Load(), err
 }
 
 // pause waits and returns false if ctx ends first. The wait varies by a quarter, so that failing shards spread out.

@@ -33,12 +33,15 @@ const never = time.Hour
 // counter counts events: applying one twice or not at all shows.
 type counter struct {
 	ddl  string
+	more int                   // above version 1
 	fail atomic.Pointer[error] // what Apply answers
 }
 
 func (c *counter) Name() string          { return "counter" }
-func (c *counter) Version() int          { return 1 }
+func (c *counter) Version() int          { return 1 + c.more }
 func (c *counter) Handles(t string) bool { return !strings.HasPrefix(t, "image.") }
+
+func (c *counter) OperatorTables() []string { return []string{"counts"} }
 
 func (c *counter) Schema() string {
 	return c.ddl + `CREATE TABLE counts (shard integer PRIMARY KEY, n bigint NOT NULL, sum bigint NOT NULL)`
@@ -126,9 +129,11 @@ func (b *bundle) requireCounted(t *testing.T, pool *pgxpool.Pool) {
 				want, wantSum = want+1, wantSum+e.Pos
 			}
 		}
-		err = pool.QueryRow(t.Context(), `SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0) FROM counter_v1.counts
-			WHERE shard = $1`, shard).Scan(&n, &sum)
-		require.NoError(t, err)
+		schema := projectiontest.Schema(t, pool, b.view)
+		projectiontest.AsOwner(t, pool, func(tx pgx.Tx) error {
+			return tx.QueryRow(t.Context(), `SELECT coalesce(sum(n), 0), coalesce(sum(sum), 0) FROM `+schema+`.counts
+				WHERE shard = $1`, shard).Scan(&n, &sum)
+		})
 		require.Equal(t, want, n)
 		require.Equal(t, wantSum, sum)
 	}

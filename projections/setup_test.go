@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/eventstore"
@@ -61,8 +62,11 @@ func TestALostSchemaParksNothing(t *testing.T) {
 	b.cfg.Strict = false
 	stop := projectiontest.Live(t, b.cfg)
 	projectiontest.WaitAll(t, b.cfg)
-	_, err := b.cfg.Pool.Exec(t.Context(), "DROP SCHEMA "+projections.SchemaName(b.view)+" CASCADE")
-	require.NoError(t, err)
+	schema := projectiontest.Schema(t, b.cfg.Pool, b.view)
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "DROP SCHEMA "+schema+" CASCADE")
+		return err
+	})
 	b.Play(20)
 	require.Eventually(t, b.hasStopped, within, time.Millisecond)
 	stop()
@@ -117,8 +121,11 @@ func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
 	}
 	require.NotEmpty(t, reached)
 	shard := reached[0].Shard
-	_, err = b.cfg.Pool.Exec(t.Context(), `UPDATE counter_v1.counts SET n = n + 1 WHERE shard = $1`, shard)
-	require.NoError(t, err)
+	schema := projectiontest.Schema(t, b.cfg.Pool, b.view)
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE `+schema+`.counts SET n = n + 1 WHERE shard = $1`, shard)
+		return err
+	})
 	results, err = verifier.Verify(t.Context())
 	require.NoError(t, err)
 	for _, r := range results {
@@ -144,4 +151,65 @@ func TestOneVerificationAtATime(t *testing.T) {
 	_, err := first.Verify(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, calls)
+}
+
+func TestAPublishedDigestIsVerified(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.cfg.Page = 10
+	projectiontest.CatchUp(t, b.cfg)
+	list, err := projections.Publish(t.Context(), b.cfg.Pool, b.view, projectiontest.Shards)
+	require.NoError(t, err)
+	b.Play(100)
+	projectiontest.CatchUp(t, b.cfg)
+	verifier := projections.Verifier{Ledger: b.Ledger, Decoder: b.Ledger.Codec, Pool: b.cfg.Pool, Projection: b.view}
+	results, err := verifier.Verify(t.Context())
+	require.NoError(t, err)
+	moved := 0
+	for shard, r := range results {
+		require.True(t, r.Equal())
+		require.Equal(t, list[shard].Digest, r.ReplayedThen)
+		if r.Position.Pos > r.Published.Position.Pos {
+			moved++
+		}
+	}
+	require.Positive(t, moved)
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE projections.digests SET digest = sha256('x') WHERE shard = 1`)
+		return err
+	})
+	results, err = verifier.Verify(t.Context())
+	require.NoError(t, err)
+	for shard, r := range results {
+		require.Equal(t, shard != 1, r.Equal())
+	}
+}
+
+// TestAnOlderLayoutIsBroughtAlong begins with what an older program has made: it goes on to work, and so does ours.
+func TestAnOlderLayoutIsBroughtAlong(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `DROP SCHEMA projections CASCADE; CREATE SCHEMA projections;
+			CREATE TABLE projections.views (projection text, version integer, schema_hash text NOT NULL,
+				sink_id text NOT NULL, PRIMARY KEY (projection, version));
+			CREATE TABLE projections.checkpoints (projection text, version integer, shard integer, pos bigint NOT NULL,
+				stopped_since timestamptz, failure text, failures integer NOT NULL DEFAULT 0,
+				PRIMARY KEY (projection, version, shard));
+			CREATE TABLE projections.dead_letters (projection text, version integer, shard integer, pos bigint,
+				type text NOT NULL, failure text NOT NULL, parked_at timestamptz NOT NULL DEFAULT now(),
+				PRIMARY KEY (projection, version, shard, pos));
+			INSERT INTO projections.views VALUES ('counter', 1, '', '');
+			INSERT INTO projections.checkpoints SELECT 'counter', 1, shard, 7 FROM generate_series(0, 2) AS shard`)
+		return err
+	})
+	projectiontest.AsOwner(t, b.cfg.Pool, func(pgx.Tx) error { return projections.Migrate(t.Context(), b.cfg.Pool) })
+	projectiontest.AsOwner(t, b.cfg.Pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `INSERT INTO projections.views (projection, version, schema_hash, sink_id)
+			VALUES ('counter', 1, '', '') ON CONFLICT DO NOTHING;
+			UPDATE projections.checkpoints SET pos = 8 WHERE projection = 'counter' AND version = 1 AND shard = 0 AND pos = 7`)
+		return err
+	})
+	projectiontest.CatchUp(t, b.cfg)
+	b.requireCounted(t, b.cfg.Pool)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -12,12 +11,8 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-const (
-	// verifySuffix is that of the schema into which a view is replayed.
-	verifySuffix = "_verify"
-	// unlockTimeout bounds the release of the lock; after it the connection is closed, which releases it too.
-	unlockTimeout = 2 * time.Second
-)
+// verifySuffix is that of the schema into which a view is replayed.
+const verifySuffix = "_verify"
 
 // Verification compares one shard of a view with its replay.
 type Verification struct {
@@ -25,10 +20,15 @@ type Verification struct {
 	Position eventstore.Position
 	// Live is the digest of the view's rows, Replayed that of a replay up to the same position.
 	Live, Replayed eventstore.Hash
+	// Published is the newest digest that was published, if any, and ReplayedThen that of a replay up to its position.
+	Published    *Published
+	ReplayedThen eventstore.Hash
 }
 
-// Equal reports whether the view is what the ledger says.
-func (v Verification) Equal() bool { return v.Live == v.Replayed }
+// Equal reports whether the view is, and was when it said so, what the ledger says.
+func (v Verification) Equal() bool {
+	return v.Live == v.Replayed && (v.Published == nil || v.Published.Digest == v.ReplayedThen)
+}
 
 // Verifier replays the ledger into a second copy of a view and compares. The view may be live meanwhile.
 type Verifier struct {
@@ -50,10 +50,20 @@ func (v *Verifier) Verify(ctx context.Context) ([]Verification, error) {
 	if s, ok := p.(Sink); ok {
 		p = s.Rows()
 	}
-	copied := target{schema: SchemaName(p) + verifySuffix, ddl: p.Schema()}
-	unlock, err := v.lock(ctx, copied.schema)
+	known, err := current(ctx, v.Pool, p)
 	if err != nil {
 		return nil, err
+	}
+	if known == nil {
+		return nil, fmt.Errorf("the view %s was never built", p.Name())
+	}
+	copied := targetOf(p, known.Schema()+verifySuffix)
+	unlock, err := tryLock(ctx, v.Pool, copied.schema)
+	if err != nil {
+		return nil, err
+	}
+	if unlock == nil {
+		return nil, ErrVerifying
 	}
 	defer unlock()
 	err = locked(ctx, v.Pool, func(tx pgx.Tx) error {
@@ -62,107 +72,86 @@ func (v *Verifier) Verify(ctx context.Context) ([]Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	replay := replay{Verifier: v, rows: p, target: copied}
+	replay := replay{Verifier: v, rows: p, live: known.Copy, target: copied}
 	var results []Verification
 	for shard := range v.Ledger.Shards() {
 		result, err := replay.shard(ctx, shard)
 		if err != nil {
-			return nil, fmt.Errorf("verify shard %d of %s: %w", shard, SchemaName(p), err)
+			return nil, fmt.Errorf("verify shard %d of %s: %w", shard, known.Schema(), err)
 		}
 		results = append(results, result)
 	}
 	return results, locked(ctx, v.Pool, func(tx pgx.Tx) error { return copied.drop(ctx, tx) })
 }
 
-const (
-	sqlLockVerify   = `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`
-	sqlUnlockVerify = `SELECT pg_advisory_unlock(hashtextextended($1, 0))`
-)
-
-func (v *Verifier) lock(ctx context.Context, name string) (unlock func(), err error) {
-	conn, err := v.Pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	var free bool
-	if err := conn.QueryRow(ctx, sqlLockVerify, name).Scan(&free); err != nil || !free {
-		conn.Release()
-		if err == nil {
-			err = ErrVerifying
-		}
-		return nil, err
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-		defer cancel()
-		if _, err := conn.Exec(ctx, sqlUnlockVerify, name); err != nil {
-			// The lock goes with the connection.
-			_ = conn.Conn().Close(ctx)
-		}
-		conn.Release()
-	}, nil
-}
-
 // replay fills the second copy.
 type replay struct {
 	*Verifier
 	rows   Projection
+	live   Copy
 	target target
 }
 
 func (r replay) shard(ctx context.Context, shard int) (Verification, error) {
-	at, live, err := r.live(ctx, shard)
+	at, live, err := DigestOf(ctx, r.Pool, r.live, shard)
 	if err != nil {
 		return Verification{}, err
-	}
-	parked, err := r.parked(ctx, shard)
-	if err != nil {
-		return Verification{}, err
-	}
-	for pos := int64(0); pos < at.Pos; {
-		limit := min(PageDefault, at.Pos-pos)
-		batch, err := r.Ledger.ReadShard(ctx, shard, pos, int(limit))
-		if err != nil {
-			return Verification{}, err
-		}
-		if len(batch) == 0 {
-			return Verification{}, fmt.Errorf("the view knows %s, the ledger ends at %d", at, pos)
-		}
-		if err := r.page(ctx, batch, parked); err != nil {
-			return Verification{}, err
-		}
-		pos = batch[len(batch)-1].Pos
-		if r.Progress != nil {
-			r.Progress(eventstore.Position{Shard: shard, Pos: pos}, at.Pos)
-		}
 	}
 	result := Verification{Position: at, Live: live}
-	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
-		result.Replayed, err = Digest(ctx, tx, r.target.schema, shard)
-		return err
-	})
+	parked, err := parked(ctx, r.Pool, r.live, shard)
+	if err != nil {
+		return result, err
+	}
+	if result.Published, err = published(ctx, r.Pool, r.live, shard); err != nil {
+		return result, err
+	}
+	from := int64(0)
+	if p := result.Published; p != nil && p.Position.Pos > at.Pos {
+		result.Published = nil // of another build, which knew more
+	} else if p != nil {
+		if result.ReplayedThen, err = r.upTo(ctx, from, p.Position, at.Pos, parked); err != nil {
+			return result, err
+		}
+		from = p.Position.Pos
+	}
+	result.Replayed, err = r.upTo(ctx, from, at, at.Pos, parked)
 	return result, err
 }
 
-// live returns the checkpoint of the view and the digest of its rows at exactly that position.
-func (r replay) live(ctx context.Context, shard int) (at eventstore.Position, digest eventstore.Hash, err error) {
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, r.Pool, snapshot, func(tx pgx.Tx) error {
-		if at, err = ProgressOf(r.rows, nil).Position(ctx, tx, shard); err != nil {
-			return err
+// upTo replays from a position to another and returns the digest there.
+func (r replay) upTo(
+	ctx context.Context, from int64, to eventstore.Position, end int64, parked map[int64]bool,
+) (sum eventstore.Hash, err error) {
+	for pos := from; pos < to.Pos; {
+		batch, err := r.Ledger.ReadShard(ctx, to.Shard, pos, int(min(PageDefault, to.Pos-pos)))
+		if err != nil {
+			return sum, err
 		}
-		digest, err = Digest(ctx, tx, SchemaName(r.rows), shard)
+		if len(batch) == 0 {
+			return sum, fmt.Errorf("the view knows %s, the ledger ends at %d", to, pos)
+		}
+		if err := r.page(ctx, batch, parked); err != nil {
+			return sum, err
+		}
+		pos = batch[len(batch)-1].Pos
+		if r.Progress != nil {
+			r.Progress(eventstore.Position{Shard: to.Shard, Pos: pos}, end)
+		}
+	}
+	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
+		sum, err = digest(ctx, tx, r.target, to.Shard)
 		return err
 	})
-	return at, digest, err
+	return sum, err
 }
 
-const sqlParked = `SELECT pos FROM projections.dead_letters WHERE projection = $1 AND version = $2 AND shard = $3`
+const sqlParked = `SELECT pos FROM projections.dead_letters WHERE projection = $1 AND version = $2 AND build = $3
+	AND shard = $4`
 
 // parked returns the positions that the view has left out.
-func (r replay) parked(ctx context.Context, shard int) (map[int64]bool, error) {
+func parked(ctx context.Context, pool *pgxpool.Pool, c Copy, shard int) (map[int64]bool, error) {
 	// Query reports its error through the rows.
-	rows, _ := r.Pool.Query(ctx, sqlParked, r.rows.Name(), r.rows.Version(), shard)
+	rows, _ := pool.Query(ctx, sqlParked, c.Projection, c.Version, c.Build, shard)
 	positions, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
 		return nil, fmt.Errorf("read the dead letters: %w", err)
@@ -199,7 +188,7 @@ func (r replay) apply(ctx context.Context, batch []eventstore.Envelope) error {
 		return err
 	}
 	return pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
-		if err := r.target.enter(ctx, tx); err != nil {
+		if err := r.target.enter(ctx, tx, HoldMaxDefault); err != nil {
 			return err
 		}
 		return r.rows.Apply(ctx, tx, events)

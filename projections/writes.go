@@ -17,10 +17,16 @@ type Writes struct{ batch pgx.Batch }
 func (w *Writes) Add(sql string, args ...any) { w.batch.Queue(sql, args...) }
 
 // AddOne adds a statement that must change exactly one row: anything else means that the view has missed an event.
-func (w *Writes) AddOne(sql string, args ...any) {
+func (w *Writes) AddOne(sql string, args ...any) { w.AddRows(1, sql, args...) }
+
+// AddRows adds a statement that must change exactly so many rows, if there are any: its arguments are columns.
+func (w *Writes) AddRows(rows int, sql string, args ...any) {
+	if rows == 0 {
+		return
+	}
 	w.batch.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
-		if tag.RowsAffected() != 1 {
-			return fmt.Errorf("%d rows were changed instead of one by: %s", tag.RowsAffected(), sql)
+		if tag.RowsAffected() != int64(rows) {
+			return fmt.Errorf("%d rows were changed instead of %d by: %s", tag.RowsAffected(), rows, sql)
 		}
 		return nil
 	})
@@ -38,3 +44,22 @@ func (w *Writes) Run(ctx context.Context, tx pgx.Tx) error {
 func Text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
+
+// TextArray returns a list as Postgres writes it. A column of lists is sent as a column of such texts: arrays of arrays
+// would all need the same length.
+func TextArray(list []string) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, s := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		_, _ = arrayEscapes.WriteString(&b, s) // a builder takes everything
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+var arrayEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/projections/balance"
 )
 
 // Account is an account's facts.
@@ -27,19 +26,19 @@ type Account struct {
 // Account returns the account, or CodeNotFound.
 func (s *Service) Account(ctx context.Context, r Read) (Account, As, error) {
 	var a Account
-	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(tx pgx.Tx, _ []int64) (err error) {
-		a, err = readAccount(ctx, tx, r.Account)
+	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(v projections.Snapshot) (err error) {
+		a, err = readAccount(ctx, v, r.Account)
 		return err
 	})
 	return a, as, err
 }
 
 const sqlAccount = `SELECT account, name, plan, tier, slots, credit_line, opened_at, version
-	FROM ` + balance.Schema + `.accounts WHERE account = $1`
+	FROM accounts WHERE account = $1`
 
-func readAccount(ctx context.Context, tx pgx.Tx, id domain.AccountID) (Account, error) {
+func readAccount(ctx context.Context, db projections.Database, id domain.AccountID) (Account, error) {
 	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sqlAccount, id)
+	rows, _ := db.Query(ctx, sqlAccount, id)
 	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Account])
 	a.OpenedAt = a.OpenedAt.UTC()
 	return a, found(err, "there is no such account")

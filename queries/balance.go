@@ -2,7 +2,6 @@ package queries
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/projections/balance"
 )
 
 // Balance is an account's credits at a time. Available + Scheduled + Reserved + Consumed + Expired = Granted.
@@ -60,97 +58,70 @@ type Grant struct {
 // CodeNotFound for an account that was not open then.
 func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, As, error) {
 	present := at.IsZero()
-	b := Balance{At: at.UTC()}
-	as, err := s.one(ctx, r, []projections.Progress{s.views.balance}, func(tx pgx.Tx, _ []int64) error {
-		if present {
-			now, err := presentOf(ctx, tx, r.Account)
-			if err != nil {
-				return err
-			}
-			b.At = now
+	if present {
+		at = time.Now().UTC().Truncate(time.Microsecond)
+	}
+	var b Balance
+	question := projections.Question{SQL: sqlBalance, Args: []any{r.Account, at, present}}
+	as, err := s.once(ctx, r, []projections.Progress{s.views.balance}, question, func(rows pgx.Rows) error {
+		b = Balance{}
+		grants, err := pgx.CollectRows(rows, b.scanGrant)
+		if err == nil && len(grants) == 0 { // an account has at least its credit line
+			err = domain.Errorf(domain.CodeNotFound, "there is no such account, or it was not open then")
 		}
-		at := b.At
-		a, err := readAccount(ctx, tx, r.Account)
-		if err != nil {
-			return err
-		}
-		if a.OpenedAt.After(at) {
-			return domain.Errorf(domain.CodeNotFound, "the account was not open then")
-		}
-		b.Version = a.Version
-		if err := tx.QueryRow(ctx, sqlCreditLine, r.Account, at).Scan(&b.CreditLine); err != nil {
-			return fmt.Errorf("read the credit line: %w", err)
-		}
-		grants, err := readGrants(ctx, tx, r.Account, at)
-		if err != nil {
-			return err
-		}
+		b.At = b.At.UTC()
 		b.add(grants)
-		return nil
+		return err
 	})
 	return b, as, err
 }
 
-const sqlNewest = `SELECT max(at) FROM ` + balance.Schema + `.movements WHERE account = $1`
-
-// presentOf returns now, or the time of the account's newest movement if that is later: the clocks of two servers
+// sqlBalance returns the grants made by a time, the credit line among them, each with what is so of the account. It
+// takes back what happened to each grant after the time, and adds what open reservations that have run out by then
+// still hold of it. Their expiry may have been put off after that time, but only before it came. Grants come in draw
+// order. The present is now, or the time of the account's newest movement if that is later: the clocks of two servers
 // differ, and whoever has just spent must see it.
-func presentOf(ctx context.Context, tx pgx.Tx, id domain.AccountID) (time.Time, error) {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	var newest *time.Time
-	if err := tx.QueryRow(ctx, sqlNewest, id).Scan(&newest); err != nil {
-		return now, fmt.Errorf("read the newest movement: %w", err)
-	}
-	if newest != nil && newest.After(now) {
-		return newest.UTC(), nil
-	}
-	return now, nil
-}
-
-const sqlCreditLine = `SELECT credit_line FROM ` + balance.Schema + `.credit_lines
-	WHERE account = $1 AND at <= $2 ORDER BY pos DESC LIMIT 1`
-
-// sqlGrants takes back what happened to each grant after the time, and adds what open reservations that have run out
-// by then still hold of it. Their expiry may have been put off after that time, but only before it came. Grants come in
-// draw order.
-const sqlGrants = `WITH later AS (
+const sqlBalance = `WITH moment AS MATERIALIZED (SELECT CASE WHEN $3 THEN
+			greatest($2::timestamptz, (SELECT max(at) FROM movements WHERE account = $1)) ELSE $2 END AS at
+	), later AS (
 		SELECT grant_id, sum(available) AS available, sum(reserved) AS reserved, sum(consumed) AS consumed,
 			sum(expired) AS expired
-		FROM ` + balance.Schema + `.movements WHERE account = $1 AND at > $2 GROUP BY grant_id
+		FROM movements WHERE account = $1 AND at > (SELECT at FROM moment) GROUP BY grant_id
 	), lapsed AS (
 		SELECT part.grant_id, sum(part.amount) AS amount
-		FROM ` + balance.Schema + `.reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
-		WHERE r.account = $1 AND r.at <= $2 AND (r.ended_at IS NULL OR r.ended_at > $2) AND r.expires_at <= $2
+		FROM reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
+		WHERE r.account = $1 AND r.at <= (SELECT at FROM moment) AND r.expires_at <= (SELECT at FROM moment)
+			AND (r.ended_at IS NULL OR r.ended_at > (SELECT at FROM moment))
 		GROUP BY part.grant_id
 	)
-	SELECT g.grant_id, g.source, g.priority, g.amount,
+	SELECT a.version, m.at, (SELECT l.credit_line FROM credit_lines l
+			WHERE l.account = $1 AND l.at <= (SELECT at FROM moment) ORDER BY l.pos DESC LIMIT 1),
+		g.grant_id, g.source, g.priority, g.amount,
 		(g.available - coalesce(later.available, 0))::bigint, (g.reserved - coalesce(later.reserved, 0))::bigint,
 		(g.consumed - coalesce(later.consumed, 0))::bigint, (g.expired - coalesce(later.expired, 0))::bigint,
 		g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
 		coalesce(lapsed.amount, 0)::bigint
-	FROM ` + balance.Schema + `.grants g LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
-	WHERE g.account = $1 AND g.at <= $2
+	FROM moment m CROSS JOIN accounts a JOIN grants g ON g.account = $1 AND g.at <= (SELECT at FROM moment)
+		LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
+	WHERE a.account = $1
 	ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
 
-// readGrants returns the grants made by a time as they were then, the credit line among them.
-func readGrants(ctx context.Context, tx pgx.Tx, id domain.AccountID, at time.Time) ([]Grant, error) {
-	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sqlGrants, id, at)
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Grant, error) {
-		var g Grant
-		var expires *time.Time
-		var lapsed domain.Credits
-		err := row.Scan(&g.Grant, &g.Source, &g.Priority, &g.Amount, &g.Available, &g.Reserved, &g.Consumed, &g.Expired,
-			&g.RepaidLine, &g.EffectiveAt, &expires, &g.Models, &g.Operations, &g.GrantedAt, &lapsed)
-		g.EffectiveAt, g.ExpiresAt, g.GrantedAt = g.EffectiveAt.UTC(), orZero(expires), g.GrantedAt.UTC()
-		g.Reserved -= lapsed
-		g.Available += lapsed
-		if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(at) {
-			g.Expired += g.Available
-			g.Available = 0
-		}
-		return g, err
-	})
+// scanGrant returns a grant as it was at the time of the balance, which it sets.
+func (b *Balance) scanGrant(row pgx.CollectableRow) (Grant, error) {
+	var g Grant
+	var expires *time.Time
+	var lapsed domain.Credits
+	err := row.Scan(&b.Version, &b.At, &b.CreditLine, &g.Grant, &g.Source, &g.Priority, &g.Amount, &g.Available,
+		&g.Reserved, &g.Consumed, &g.Expired, &g.RepaidLine, &g.EffectiveAt, &expires, &g.Models, &g.Operations,
+		&g.GrantedAt, &lapsed)
+	g.EffectiveAt, g.ExpiresAt, g.GrantedAt = g.EffectiveAt.UTC(), orZero(expires), g.GrantedAt.UTC()
+	g.Reserved -= lapsed
+	g.Available += lapsed
+	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(b.At) {
+		g.Expired += g.Available
+		g.Available = 0
+	}
+	return g, err
 }
 
 // add sums the grants up and lists them.

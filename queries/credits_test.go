@@ -116,7 +116,7 @@ func TestBalanceNow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 20, 200)
 	c := f.Accounts[0]
-	before := time.Now()
+	before := time.Now().Truncate(time.Microsecond)
 	b, as, err := f.service.Balance(t.Context(), f.read(c), time.Time{})
 	require.NoError(t, err)
 	require.WithinRange(t, b.At, before, time.Now())

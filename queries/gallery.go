@@ -11,7 +11,6 @@ import (
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/projections/gallery"
 )
 
 // Image is one delivered picture.
@@ -56,11 +55,11 @@ type ImagePage struct {
 // Image returns one image of the account, or CodeNotFound, also for a deleted one.
 func (s *Service) Image(ctx context.Context, r Read, id domain.ImageID) (Image, As, error) {
 	var image Image
-	as, err := s.one(ctx, r, []projections.Progress{s.views.gallery}, func(tx pgx.Tx, _ []int64) error {
+	as, err := s.one(ctx, r, []projections.Progress{s.views.gallery}, func(v projections.Snapshot) error {
 		var list []Image
 		if id.Check() == nil {
 			var err error
-			if list, err = readImages(ctx, tx, sqlImagesByID, r.Account, []string{string(id)}); err != nil {
+			if list, err = readImages(ctx, v, sqlImagesByID, r.Account, []string{string(id)}); err != nil {
 				return err
 			}
 		}
@@ -81,17 +80,23 @@ func (s *Service) Images(ctx context.Context, r Read, q ImagesQuery) (ImagePage,
 	}
 	tag, model := strings.ToLower(projections.Text(q.Tag)), projections.Text(q.Model)
 	filter := []any{"images", r.Account, q.Favourite, tag, model, q.Generation}
-	var before *time.Time
-	var last domain.ImageID
+	before, last := endOfTime, domain.ImageID("")
 	if q.Cursor != "" {
 		if err := s.openCursor(q.Cursor, filter, &before, &last); err != nil {
 			return ImagePage{}, As{}, err
 		}
 	}
 	var page ImagePage
-	as, err := s.read(ctx, r, []projections.Progress{s.views.gallery}, func(tx pgx.Tx, _ []int64) (err error) {
-		page.Images, err = readImages(ctx, tx, sqlImages, r.Account, q.Favourite, tag, model,
-			projections.Text(string(q.Generation)), before, last, limit+1)
+	read := s.list
+	if q.Generation != "" { // has few
+		read = s.read
+	}
+	as, err := read(ctx, r, []projections.Progress{s.views.gallery}, func(v projections.Snapshot) (err error) {
+		sql, args := sqlImages, []any{q.Favourite, tag, model, before, last, limit + 1}
+		if q.Generation != "" {
+			sql, args = sqlImagesOf, append(args, projections.Text(string(q.Generation)))
+		}
+		page.Images, err = readImages(ctx, v, sql, r.Account, args...)
 		return err
 	})
 	if len(page.Images) > limit {
@@ -107,19 +112,19 @@ const (
 		i.content_type, i.bytes, i.sha256, i.width, i.height, i.seed,
 		g.settled / g.images + CASE WHEN i.n = 0 THEN g.settled % g.images ELSE 0 END,
 		i.tags, i.favourite, i.version, i.created_at
-		FROM ` + gallery.Schema + `.images i JOIN ` + gallery.Schema + `.requests g USING (generation)
+		FROM images i JOIN requests g USING (generation)
 		WHERE i.account = $1`
 	sqlImagesByID          = sqlImageColumns + ` AND i.image = ANY($2)`
 	sqlImagesOfGenerations = sqlImageColumns + ` AND i.generation = ANY($2) ORDER BY i.n`
-	sqlImages              = sqlImageColumns + ` AND ($2::boolean IS NULL OR i.favourite = $2)
-		AND ($3 = '' OR $3 = ANY(i.folded_tags)) AND ($4 = '' OR i.model = $4) AND ($5 = '' OR i.generation = $5)
-		AND ($6::timestamptz IS NULL OR (i.created_at, i.image) < ($6, $7))
-		ORDER BY i.created_at DESC, i.image DESC LIMIT $8`
+	sqlImagesPage          = sqlImageColumns + ` AND ($2::boolean IS NULL OR i.favourite = $2)
+		AND ($3 = '' OR $3 = ANY(i.folded_tags)) AND ($4 = '' OR i.model = $4) AND (i.created_at, i.image) < ($5, $6)`
+	sqlImages   = sqlImagesPage + ` ORDER BY i.created_at DESC, i.image DESC LIMIT $7`
+	sqlImagesOf = sqlImagesPage + ` AND i.generation = $8 ORDER BY i.created_at DESC, i.image DESC LIMIT $7`
 )
 
-func readImages(ctx context.Context, tx pgx.Tx, sql string, id domain.AccountID, args ...any) ([]Image, error) {
+func readImages(ctx context.Context, v projections.Snapshot, sql string, id domain.AccountID, args ...any) ([]Image, error) {
 	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sql, append([]any{id}, args...)...)
+	rows, _ := v.Query(ctx, sql, append([]any{id}, args...)...)
 	images, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Image])
 	if err != nil {
 		return nil, fmt.Errorf("read images: %w", err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/generation"
-	"github.com/pingvas/pingvas/projections/generations"
+	"github.com/pingvas/pingvas/projections"
 )
 
 const (
@@ -17,15 +17,15 @@ const (
 		j.attempt, j.worker, j.spec, j.pool, j.tier, j.estimate_ms, j.engine, j.engine_version, j.gpu_ms, j.created_at,
 		j.started_at, j.ended_at, j.deadline, j.reservation, j.quote, j.policy, j.price_book, coalesce(s.quoted, 0),
 		coalesce(s.reserved, 0), coalesce(s.settled, 0), coalesce(s.released, 0), coalesce(s.waived, 0)
-		FROM ` + generations.Schema + `.jobs j LEFT JOIN ` + generations.Schema + `.settlements s USING (generation)`
+		FROM jobs j LEFT JOIN settlements s USING (generation)`
 	sqlGeneration  = sqlGenerationColumns + ` WHERE j.account = $1 AND j.generation = $2`
 	sqlGenerations = sqlGenerationColumns + ` WHERE j.account = $1 AND ($2 = '' OR j.status = $2)
-		AND (NOT $3 OR j.ended_at IS NULL) AND ($4::timestamptz IS NULL OR (j.created_at, j.generation) < ($4, $5))
+		AND (NOT $3 OR j.ended_at IS NULL) AND (j.created_at, j.generation) < ($4, $5)
 		ORDER BY j.created_at DESC, j.generation DESC LIMIT $6`
 	sqlPostings = `SELECT generation, shard, pos, event, book, grant_id, amount, at
-		FROM ` + generations.Schema + `.postings WHERE account = $1 AND generation = ANY($2) ORDER BY pos, n`
+		FROM postings WHERE account = $1 AND generation = ANY($2) ORDER BY pos, n`
 	sqlQueuePlaces = `SELECT mine.generation, count(other.generation), coalesce(sum(other.estimate_ms), 0)::bigint
-		FROM ` + generations.Schema + `.jobs mine LEFT JOIN ` + generations.Schema + `.jobs other
+		FROM jobs mine LEFT JOIN jobs other
 			ON other.status = 'queued' AND other.pool = mine.pool AND other.tier = mine.tier
 			AND (other.created_at, other.generation) < (mine.created_at, mine.generation)
 		WHERE mine.account = $1 AND mine.generation = ANY($2) AND mine.status = 'queued' GROUP BY mine.generation`
@@ -33,10 +33,10 @@ const (
 
 // readGenerations returns generations with postings and queue place, without images.
 func readGenerations(
-	ctx context.Context, tx pgx.Tx, sql string, id domain.AccountID, args ...any,
+	ctx context.Context, v projections.Snapshot, sql string, id domain.AccountID, args ...any,
 ) ([]Generation, error) {
 	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sql, append([]any{id}, args...)...)
+	rows, _ := v.Query(ctx, sql, append([]any{id}, args...)...)
 	list, err := pgx.CollectRows(rows, scanGeneration)
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
@@ -53,10 +53,10 @@ func readGenerations(
 			queued = append(queued, string(list[i].ID))
 		}
 	}
-	if err := addPostings(ctx, tx, at, id, all); err != nil {
+	if err := addPostings(ctx, v, at, id, all); err != nil {
 		return nil, err
 	}
-	return list, addQueuePlaces(ctx, tx, at, id, queued)
+	return list, addQueuePlaces(ctx, v, at, id, queued)
 }
 
 func scanGeneration(row pgx.CollectableRow) (Generation, error) {
@@ -73,10 +73,10 @@ func scanGeneration(row pgx.CollectableRow) (Generation, error) {
 }
 
 func addPostings(
-	ctx context.Context, tx pgx.Tx, at map[domain.GenerationID]*Generation, id domain.AccountID, ids []string,
+	ctx context.Context, v projections.Snapshot, at map[domain.GenerationID]*Generation, id domain.AccountID, ids []string,
 ) error {
 	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sqlPostings, id, ids)
+	rows, _ := v.Query(ctx, sqlPostings, id, ids)
 	var of domain.GenerationID
 	var p Posting
 	scan := []any{&of, &p.Position.Shard, &p.Position.Pos, &p.Event, &p.Book, &p.Grant, &p.Amount, &p.At}
@@ -92,18 +92,21 @@ func addPostings(
 }
 
 func addQueuePlaces(
-	ctx context.Context, tx pgx.Tx, at map[domain.GenerationID]*Generation, id domain.AccountID, queued []string,
+	ctx context.Context, v projections.Snapshot, at map[domain.GenerationID]*Generation, id domain.AccountID, queued []string,
 ) error {
 	if len(queued) == 0 {
 		return nil
 	}
-	// Query reports its error through the rows.
-	rows, _ := tx.Query(ctx, sqlQueuePlaces, id, queued)
-	var of domain.GenerationID
-	var place QueuePlace
-	_, err := pgx.ForEachRow(rows, []any{&of, &place.Ahead, &place.AheadMS}, func() error {
-		at[of].Queue = &QueuePlace{Ahead: place.Ahead, AheadMS: place.AheadMS, Retrying: at[of].Attempt > 1}
-		return nil
+	err := v.System(ctx, func() error {
+		// Query reports its error through the rows.
+		rows, _ := v.Query(ctx, sqlQueuePlaces, id, queued)
+		var of domain.GenerationID
+		var place QueuePlace
+		_, err := pgx.ForEachRow(rows, []any{&of, &place.Ahead, &place.AheadMS}, func() error {
+			at[of].Queue = &QueuePlace{Ahead: place.Ahead, AheadMS: place.AheadMS, Retrying: at[of].Attempt > 1}
+			return nil
+		})
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read queue places: %w", err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/eventstore"
@@ -80,9 +78,9 @@ type GenerationPage struct {
 // Generation returns one generation of the account, or CodeNotFound.
 func (s *Service) Generation(ctx context.Context, r Read, id domain.GenerationID) (Generation, As, error) {
 	var g []Generation
-	as, err := s.withImages(ctx, r, s.one, func(tx pgx.Tx) (_ []Generation, err error) {
+	as, err := s.withImages(ctx, r, s.one, func(v projections.Snapshot) (_ []Generation, err error) {
 		if id.Check() == nil {
-			g, err = readGenerations(ctx, tx, sqlGeneration, r.Account, id)
+			g, err = readGenerations(ctx, v, sqlGeneration, r.Account, id)
 		}
 		if err == nil && len(g) == 0 {
 			err = domain.Errorf(domain.CodeNotFound, "there is no such generation")
@@ -102,18 +100,17 @@ func (s *Service) Generations(ctx context.Context, r Read, q GenerationsQuery) (
 		return GenerationPage{}, As{}, err
 	}
 	filter := []any{"generations", r.Account, q.Status, q.Open}
-	var before *time.Time
-	var last domain.GenerationID
+	before, last := endOfTime, domain.GenerationID("")
 	if q.Cursor != "" {
 		if err := s.openCursor(q.Cursor, filter, &before, &last); err != nil {
 			return GenerationPage{}, As{}, err
 		}
 	}
 	var page GenerationPage
-	as, err := s.withImages(ctx, r, s.read, func(tx pgx.Tx) ([]Generation, error) {
+	as, err := s.withImages(ctx, r, s.list, func(v projections.Snapshot) ([]Generation, error) {
 		page = GenerationPage{}
 		status := projections.Text(string(q.Status))
-		g, err := readGenerations(ctx, tx, sqlGenerations, r.Account, status, q.Open, before, last, limit+1)
+		g, err := readGenerations(ctx, v, sqlGenerations, r.Account, status, q.Open, before, last, limit+1)
 		if len(g) > limit {
 			g = g[:limit]
 			page.Next = s.sealCursor(filter, g[limit-1].CreatedAt, g[limit-1].ID)
@@ -124,29 +121,29 @@ func (s *Service) Generations(ctx context.Context, r Read, q GenerationsQuery) (
 	return page, as, err
 }
 
-// reader is Service.read or Service.one.
+// reader is Service.list or Service.one.
 type reader func(
-	ctx context.Context, r Read, of []projections.Progress, do func(tx pgx.Tx, positions []int64) error,
+	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error)
 
 // withImages reads generations and adds their images. Where the gallery is behind the end of one of them it waits, for
 // a bounded time: who sees that a generation succeeded wants to see its images.
 func (s *Service) withImages(
-	ctx context.Context, r Read, read reader, do func(pgx.Tx) ([]Generation, error),
+	ctx context.Context, r Read, read reader, do func(projections.Snapshot) ([]Generation, error),
 ) (As, error) {
 	var missing eventstore.Position
-	both := func(tx pgx.Tx, positions []int64) error {
+	both := func(v projections.Snapshot) error {
 		missing = eventstore.Position{}
-		list, err := do(tx)
+		list, err := do(v)
 		if err != nil || len(list) == 0 {
 			return err
 		}
 		for _, g := range list {
-			if g.Status == generation.StatusSucceeded && g.Changed.Pos > max(positions[1], missing.Pos) {
+			if g.Status == generation.StatusSucceeded && g.Changed.Pos > max(v.Positions[1], missing.Pos) {
 				missing = g.Changed
 			}
 		}
-		return addImages(ctx, tx, r.Account, list)
+		return addImages(ctx, v, r.Account, list)
 	}
 	views := []projections.Progress{s.views.generations, s.views.gallery}
 	as, err := read(ctx, r, views, both)
@@ -159,7 +156,7 @@ func (s *Service) withImages(
 	return read(ctx, r, views, both)
 }
 
-func addImages(ctx context.Context, tx pgx.Tx, id domain.AccountID, list []Generation) error {
+func addImages(ctx context.Context, v projections.Snapshot, id domain.AccountID, list []Generation) error {
 	var ids []string
 	at := map[domain.GenerationID]*Generation{}
 	for i := range list {
@@ -171,7 +168,7 @@ func addImages(ctx context.Context, tx pgx.Tx, id domain.AccountID, list []Gener
 	if len(ids) == 0 {
 		return nil
 	}
-	images, err := readImages(ctx, tx, sqlImagesOfGenerations, id, ids)
+	images, err := readImages(ctx, v, sqlImagesOfGenerations, id, ids)
 	for _, image := range images {
 		g := at[image.Generation]
 		g.Images = append(g.Images, image)

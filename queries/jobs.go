@@ -9,8 +9,7 @@ import (
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/eventstore"
-	"github.com/pingvas/pingvas/projections/balance"
-	"github.com/pingvas/pingvas/projections/generations"
+	"github.com/pingvas/pingvas/projections"
 )
 
 // The questions in this file are the system's own: they look over all accounts.
@@ -37,20 +36,33 @@ type OpenJob struct {
 // OpenJobs returns the open jobs whose id comes after the given one, ordered by id, at most JobsMax. Fewer than
 // JobsMax are the last.
 func (s *Service) OpenJobs(ctx context.Context, after domain.GenerationID) ([]OpenJob, error) {
-	// Query reports its error through the rows.
-	rows, _ := s.cfg.Pool.Query(ctx, sqlOpenJobs, after, JobsMax)
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (OpenJob, error) {
-		var j OpenJob
-		var lease *time.Time
-		err := row.Scan(&j.Generation, &j.Account, &j.Pool, &j.Tier, &j.Model, &j.EstimateMS, &j.Attempt, &j.Status,
-			&j.Worker, &lease, &j.EnqueuedAt, &j.Deadline)
-		j.LeaseUntil, j.EnqueuedAt, j.Deadline = orZero(lease), j.EnqueuedAt.UTC(), j.Deadline.UTC()
-		return j, err
+	return system(ctx, s, s.views.generations, scanOpenJob, sqlOpenJobs, after, JobsMax)
+}
+
+func scanOpenJob(row pgx.CollectableRow) (OpenJob, error) {
+	var j OpenJob
+	var lease *time.Time
+	err := row.Scan(&j.Generation, &j.Account, &j.Pool, &j.Tier, &j.Model, &j.EstimateMS, &j.Attempt, &j.Status,
+		&j.Worker, &lease, &j.EnqueuedAt, &j.Deadline)
+	j.LeaseUntil, j.EnqueuedAt, j.Deadline = orZero(lease), j.EnqueuedAt.UTC(), j.Deadline.UTC()
+	return j, err
+}
+
+// system asks one view over all accounts.
+func system[T any](
+	ctx context.Context, s *Service, of projections.Progress, scan pgx.RowToFunc[T], sql string, args ...any,
+) (list []T, err error) {
+	err = projections.ReadSystem(ctx, s.cfg.Pool, []projections.Progress{of}, func(v projections.Snapshot) error {
+		// Query reports its error through the rows.
+		rows, _ := v.Query(ctx, sql, args...)
+		list, err = pgx.CollectRows(rows, scan)
+		return err
 	})
+	return list, err
 }
 
 const sqlOpenJobs = `SELECT generation, account, pool, tier, model, estimate_ms, attempt, status, worker, lease_until,
-	created_at, deadline FROM ` + generations.Schema + `.jobs
+	created_at, deadline FROM jobs
 	WHERE ended_at IS NULL AND generation > $1 ORDER BY generation LIMIT $2`
 
 // JobsPosition returns how far the view of open jobs knows each shard, indexed by shard. Ask before OpenJobs: what
@@ -93,29 +105,25 @@ func (s *Service) Due(ctx context.Context, now time.Time) (Due, error) {
 	if due.Deadlines, err = s.dueJobs(ctx, sqlDueDeadlines, now); err != nil {
 		return Due{}, err
 	}
-	// Query reports its error through the rows.
-	rows, _ := s.cfg.Pool.Query(ctx, sqlDueAccounts, now, JobsMax)
-	due.Accounts, err = pgx.CollectRows(rows, pgx.RowTo[domain.AccountID])
+	due.Accounts, err = system(ctx, s, s.views.balance, pgx.RowTo[domain.AccountID], sqlDueAccounts, now, JobsMax)
 	return due, err
 }
 
 const (
-	sqlDueLeases = `SELECT generation, account FROM ` + generations.Schema + `.jobs
+	sqlDueLeases = `SELECT generation, account FROM jobs
 		WHERE status = 'running' AND lease_until <= $1 ORDER BY lease_until, generation LIMIT $2`
-	sqlDueDeadlines = `SELECT generation, account FROM ` + generations.Schema + `.jobs
+	sqlDueDeadlines = `SELECT generation, account FROM jobs
 		WHERE ended_at IS NULL AND deadline <= $1 AND (lease_until IS NULL OR lease_until <= $1)
 		ORDER BY deadline, generation LIMIT $2`
 	sqlDueAccounts = `SELECT account FROM (
-			SELECT account, expires_at FROM ` + balance.Schema + `.reservations WHERE ended_at IS NULL AND expires_at <= $1
+			SELECT account, expires_at FROM reservations WHERE ended_at IS NULL AND expires_at <= $1
 			UNION ALL
-			SELECT account, expires_at FROM ` + balance.Schema + `.grants WHERE available > 0 AND expires_at <= $1
+			SELECT account, expires_at FROM grants WHERE available > 0 AND expires_at <= $1
 		) AS due GROUP BY account ORDER BY min(expires_at), account LIMIT $2`
 )
 
 func (s *Service) dueJobs(ctx context.Context, sql string, now time.Time) ([]DueJob, error) {
-	// Query reports its error through the rows.
-	rows, _ := s.cfg.Pool.Query(ctx, sql, now, JobsMax)
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[DueJob])
+	return system(ctx, s, s.views.generations, pgx.RowToStructByPos[DueJob], sql, now, JobsMax)
 }
 
 // BacklogRow is the open work of one pool and tier.
@@ -130,13 +138,11 @@ type BacklogRow struct {
 
 // Backlog returns the open work of every pool and tier that has any.
 func (s *Service) Backlog(ctx context.Context) ([]BacklogRow, error) {
-	// Query reports its error through the rows.
-	rows, _ := s.cfg.Pool.Query(ctx, sqlBacklog)
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[BacklogRow])
+	return system(ctx, s, s.views.generations, pgx.RowToStructByPos[BacklogRow], sqlBacklog)
 }
 
 const sqlBacklog = `SELECT pool, tier, count(*) FILTER (WHERE status = 'queued'),
 	count(*) FILTER (WHERE status = 'running'),
 	coalesce(sum(estimate_ms) FILTER (WHERE status = 'queued'), 0)::bigint,
 	coalesce(sum(estimate_ms) FILTER (WHERE status = 'running'), 0)::bigint
-	FROM ` + generations.Schema + `.jobs WHERE ended_at IS NULL GROUP BY pool, tier ORDER BY pool, tier`
+	FROM jobs WHERE ended_at IS NULL GROUP BY pool, tier ORDER BY pool, tier`

@@ -3,6 +3,7 @@ package queries
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,29 +13,32 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// read waits until the views know r.Min, then runs do on one snapshot of them. positions are how far the views know
-// the shard in that snapshot, in the order of the views.
+// read waits until the views know r.Min, then runs do on one snapshot of them, in which there is nothing but the rows of
+// the account.
 func (s *Service) read(
-	ctx context.Context, r Read, of []projections.Progress, do func(tx pgx.Tx, positions []int64) error,
+	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error) {
-	if err := s.wait(ctx, r, of); err != nil {
+	return s.ask(ctx, r, projections.Asking{Of: of}, do)
+}
+
+// list is read for a page of a long list.
+func (s *Service) list(
+	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
+) (As, error) {
+	return s.ask(ctx, r, projections.Asking{Of: of, List: true}, do)
+}
+
+func (s *Service) ask(
+	ctx context.Context, r Read, a projections.Asking, do func(projections.Snapshot) error,
+) (As, error) {
+	if err := s.wait(ctx, r, a.Of); err != nil {
 		return As{}, err
 	}
-	as := As{Position: eventstore.Position{Shard: s.shard(r)}}
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.cfg.Pool, snapshot, func(tx pgx.Tx) error {
-		positions := make([]int64, len(of))
-		for i, view := range of {
-			at, err := view.Position(ctx, tx, as.Position.Shard)
-			if err != nil {
-				return err
-			}
-			positions[i] = at.Pos
-			if i == 0 || at.Pos < as.Position.Pos {
-				as.Position.Pos = at.Pos
-			}
-		}
-		return do(tx, positions)
+	a.Account, a.Shard = r.Account, s.shard(r)
+	as := As{Position: eventstore.Position{Shard: a.Shard}}
+	err := projections.ReadAccount(ctx, s.cfg.Pool, a, func(v projections.Snapshot) error {
+		as.Position.Pos = slices.Min(v.Positions)
+		return do(v)
 	})
 	as.Stale = as.Position.Pos < r.Min.Pos
 	return as, err
@@ -42,7 +46,8 @@ func (s *Service) read(
 
 func (s *Service) shard(r Read) int { return eventstore.ShardOf(r.Account, s.cfg.Ledger.Shards()) }
 
-// wait returns when all views know r.Min, or WaitMax has passed.
+// wait returns when all views know r.Min, or WaitMax has passed, or at once if the ledger does not go as far: no view
+// will know it soon.
 func (s *Service) wait(ctx context.Context, r Read, of []projections.Progress) error {
 	if r.Min.IsZero() {
 		return nil
@@ -50,21 +55,67 @@ func (s *Service) wait(ctx context.Context, r Read, of []projections.Progress) e
 	if r.Min.Shard != s.shard(r) {
 		return domain.FieldErrorf("min_position", "the position is not one of this account's")
 	}
-	deadline := time.Now().Add(WaitMax)
+	start := time.Now()
+	checked, stale := false, false
 	for _, view := range of {
-		if _, err := view.WaitFor(ctx, s.cfg.Pool, r.Min, time.Until(deadline)); err != nil {
+		at, err := view.Position(ctx, s.cfg.Pool, r.Min.Shard)
+		if err != nil {
 			return err
 		}
+		if at.Pos >= r.Min.Pos {
+			continue
+		}
+		if !checked {
+			heads, err := s.cfg.Ledger.Heads(ctx)
+			if err != nil {
+				return err
+			}
+			if heads[r.Min.Shard].Pos < r.Min.Pos {
+				s.cfg.Observer.Waited(time.Since(start), true)
+				return nil
+			}
+			checked = true
+		}
+		reached, err := view.WaitFor(ctx, s.cfg.Pool, r.Min, WaitMax-time.Since(start))
+		if err != nil {
+			return err
+		}
+		stale = stale || !reached
 	}
+	s.cfg.Observer.Waited(time.Since(start), stale)
 	return nil
 }
 
 // one is read for a single thing: before it says CodeNotFound it gives the views the time to come to the end of the
 // record, so that a client finds what it has just made.
 func (s *Service) one(
-	ctx context.Context, r Read, of []projections.Progress, do func(tx pgx.Tx, positions []int64) error,
+	ctx context.Context, r Read, of []projections.Progress, do func(projections.Snapshot) error,
 ) (As, error) {
-	as, err := s.read(ctx, r, of, do)
+	return s.insist(ctx, of, func() (As, error) { return s.read(ctx, r, of, do) })
+}
+
+// once is one for a single question, which takes one round trip.
+func (s *Service) once(
+	ctx context.Context, r Read, of []projections.Progress, q projections.Question, scan func(pgx.Rows) error,
+) (As, error) {
+	return s.insist(ctx, of, func() (As, error) {
+		if err := s.wait(ctx, r, of); err != nil {
+			return As{}, err
+		}
+		as := As{Position: eventstore.Position{Shard: s.shard(r)}}
+		a := projections.Asking{Account: r.Account, Shard: as.Position.Shard, Of: of}
+		positions, err := projections.ReadOnce(ctx, s.cfg.Pool, a, q, scan)
+		if len(positions) > 0 {
+			as.Position.Pos = slices.Min(positions)
+		}
+		as.Stale = as.Position.Pos < r.Min.Pos
+		return as, err
+	})
+}
+
+// insist asks again when what was not found may only not be known yet.
+func (s *Service) insist(ctx context.Context, of []projections.Progress, ask func() (As, error)) (As, error) {
+	as, err := ask()
 	if domain.CodeOf(err) != domain.CodeNotFound {
 		return as, err
 	}
@@ -82,7 +133,7 @@ func (s *Service) one(
 			return as, err
 		}
 	}
-	return s.read(ctx, r, of, do)
+	return ask()
 }
 
 // found turns the absence of a row into CodeNotFound.
@@ -103,6 +154,10 @@ func (p Page) size() (int, error) {
 	}
 	return p.Limit, nil
 }
+
+// endOfTime is where a list that has the newest first begins. A bound in every page lets Postgres begin there in the
+// index instead of passing over what was on the pages before.
+var endOfTime = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // orZero returns the time in UTC, zero for nil.
 func orZero(t *time.Time) time.Time {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/projections"
@@ -100,8 +98,8 @@ func (s *Service) hits(
 	for i, id := range ids {
 		plain[i] = string(id)
 	}
-	read := func(tx pgx.Tx, _ []int64) (err error) {
-		images, err = readImages(ctx, tx, sqlImagesByID, r.Account, plain)
+	read := func(v projections.Snapshot) (err error) {
+		images, err = readImages(ctx, v, sqlImagesByID, r.Account, plain)
 		return err
 	}
 	gallery := []projections.Progress{s.views.gallery}

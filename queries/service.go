@@ -32,6 +32,7 @@ const (
 
 // Config is what New needs.
 type Config struct {
+	// Pool connects as projections.RoleApp, or another role that may take on the reader's and the operator's.
 	Pool   *pgxpool.Pool
 	Ledger Ledger
 	// Engine finds images; without one Search answers CodeUnavailable, for processes that only ask about jobs.
@@ -40,7 +41,20 @@ type Config struct {
 	Signal *projections.Signal
 	// CursorKey signs cursors: at least CursorKeyBytes, the same on all servers.
 	CursorKey []byte
+	// Observer is told how reading one's own writes goes; nil means nobody is.
+	Observer Observer
 }
+
+// Observer is told what readers wait for. Its methods must return at once.
+type Observer interface {
+	// Waited reports how long a reader waited for its position, and whether it was answered without it.
+	Waited(took time.Duration, stale bool)
+}
+
+type silent struct{}
+
+// Waited implements Observer.
+func (silent) Waited(time.Duration, bool) {}
 
 // Validate returns everything that is wrong.
 func (c Config) Validate() error {
@@ -72,6 +86,9 @@ type views struct {
 func New(cfg Config) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if cfg.Observer == nil {
+		cfg.Observer = silent{}
 	}
 	of := func(p projections.Projection) projections.Progress { return projections.ProgressOf(p, cfg.Signal) }
 	return &Service{cfg: cfg, views: views{

@@ -10,7 +10,6 @@ import (
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/projections/statement"
 )
 
 // Posting is one line of the double-entry ledger.
@@ -72,10 +71,13 @@ func (s *Service) Statement(ctx context.Context, r Read, q StatementQuery) (Stat
 		}
 	}
 	var page StatementPage
-	as, err := s.read(ctx, r, []projections.Progress{s.views.statement}, func(tx pgx.Tx, _ []int64) (err error) {
-		args := []any{r.Account, projections.Text(string(q.Generation)), before, limit + 1}
+	as, err := s.list(ctx, r, []projections.Progress{s.views.statement}, func(v projections.Snapshot) (err error) {
+		sql, args := sqlStatement, []any{r.Account, before, limit + 1}
+		if q.Generation != "" {
+			sql, args = sqlStatementOf, append(args, projections.Text(string(q.Generation)))
+		}
 		// Query reports its error through the rows.
-		rows, _ := tx.Query(ctx, sqlStatement, args...)
+		rows, _ := v.Query(ctx, sql, args...)
 		page.Lines, err = pgx.CollectRows(rows, scanLine)
 		return err
 	})
@@ -86,9 +88,13 @@ func (s *Service) Statement(ctx context.Context, r Read, q StatementQuery) (Stat
 	return page, as, err
 }
 
-const sqlStatement = `SELECT shard, pos, event, kind, amount, returned, waived, available_before, available_after,
-	reserved_before, reserved_after, generation, grant_id, cause, at, postings FROM ` + statement.Schema + `.lines
-	WHERE account = $1 AND ($2 = '' OR generation = $2) AND pos < $3 ORDER BY pos DESC LIMIT $4`
+const (
+	sqlLines = `SELECT shard, pos, event, kind, amount, returned, waived, available_before, available_after,
+		reserved_before, reserved_after, generation, grant_id, cause, at, postings FROM lines
+		WHERE account = $1 AND pos < $2`
+	sqlStatement   = sqlLines + ` ORDER BY pos DESC LIMIT $3`
+	sqlStatementOf = sqlLines + ` AND generation = $4 AND generation <> '' ORDER BY pos DESC LIMIT $3`
+)
 
 func scanLine(row pgx.CollectableRow) (Line, error) {
 	var l Line

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/projections"
-	"github.com/pingvas/pingvas/projections/usage"
 )
 
 // UsageDaysMax is how far the last day may be from the first.
@@ -38,9 +37,9 @@ func (s *Service) Usage(ctx context.Context, r Read, d Days) ([]UsageRow, As, er
 		return nil, As{}, domain.FieldErrorf("to", "must be the first day or at most %d days after it", UsageDaysMax)
 	}
 	var report []UsageRow
-	as, err := s.read(ctx, r, []projections.Progress{s.views.usage}, func(tx pgx.Tx, _ []int64) (err error) {
+	as, err := s.read(ctx, r, []projections.Progress{s.views.usage}, func(v projections.Snapshot) (err error) {
 		// Query reports its error through the rows.
-		rows, _ := tx.Query(ctx, sqlUsage, r.Account, from, to)
+		rows, _ := v.Query(ctx, sqlUsage, r.Account, from, to)
 		report, err = pgx.CollectRows(rows, pgx.RowToStructByPos[UsageRow])
 		return err
 	})
@@ -50,5 +49,5 @@ func (s *Service) Usage(ctx context.Context, r Read, d Days) ([]UsageRow, As, er
 func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 const sqlUsage = `SELECT day, model, sum(generations)::bigint, sum(succeeded)::bigint, sum(images)::bigint,
-	sum(credits)::bigint, sum(gpu_ms)::bigint FROM ` + usage.Schema + `.days
+	sum(credits)::bigint, sum(gpu_ms)::bigint FROM days
 	WHERE account = $1 AND day BETWEEN $2 AND $3 GROUP BY day, model ORDER BY day, model`

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/pingvas/pingvas/domain"
@@ -31,74 +28,18 @@ type auditCmd struct {
 
 // verifyCmd is `pingvas audit verify`.
 type verifyCmd struct {
-	Data        string `help:"Data folder of pingvas dev, running or not." default:".pingvas" env:"PINGVAS_DATA"`
-	Views       bool   `help:"Compare the read models with the replay." default:"true" negatable:""`
-	DatabaseURL string `name:"database-url" env:"DATABASE_URL" help:"Postgres of the ledger; wins over the data folder."`
-	MasterKey   string `name:"master-key" env:"PINGVAS_MASTER_KEY" help:"The ledger's master key, with --database-url."`
+	toolSettings
+	Views bool `help:"Compare the read models, and the digests that they have published, with the replay." default:"true" negatable:""`
 }
 
 // Run implements the command.
 func (c *verifyCmd) Run(ctx context.Context, log *slog.Logger) error {
-	settings, closeLedger, err := c.ledger(ctx, log)
+	p, done, err := c.open(ctx, log)
 	if err != nil {
 		return err
 	}
-	defer closeLedger()
-	if err := check(settings.errors()); err != nil {
-		return err
-	}
-	p := newParts(log)
-	defer p.close()
-	if err := p.openLedger(ctx, settings); err != nil {
-		return err
-	}
+	defer done()
 	return verify(ctx, p, c.Views, os.Stdout)
-}
-
-// ledger finds the ledger: by settings, else the running instance of the data folder, else its private Postgres.
-func (c *verifyCmd) ledger(ctx context.Context, log *slog.Logger) (ledgerSettings, func(), error) {
-	nothing := func() {}
-	if c.DatabaseURL != "" {
-		return ledgerSettings{DatabaseURL: c.DatabaseURL, MasterKey: c.MasterKey}, nothing, nil
-	}
-	if _, err := os.Stat(filepath.Join(c.Data, "postgres")); errors.Is(err, fs.ErrNotExist) {
-		return ledgerSettings{}, nothing, fmt.Errorf("there is no ledger in %s: give --data or --database-url", c.Data)
-	}
-	master, err := secretFile(c.Data, "master.key")
-	if err != nil {
-		return ledgerSettings{}, nothing, err
-	}
-	lock, err := lockFolder(c.Data)
-	if errors.Is(err, errInUse) {
-		running, err := readInstance(c.Data)
-		return ledgerSettings{DatabaseURL: running.DatabaseURL, MasterKey: master}, nothing, err
-	}
-	if err != nil {
-		return ledgerSettings{}, nothing, err
-	}
-	server, err := startPostgres(ctx, c.Data, 0, log)
-	if err != nil {
-		return ledgerSettings{}, nothing, errors.Join(err, lock.Close())
-	}
-	stop := func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopMax)
-		defer cancel()
-		_ = server.Stop(ctx)
-		_ = lock.Close()
-	}
-	return ledgerSettings{DatabaseURL: server.URL("postgres"), MasterKey: master}, stop, nil
-}
-
-func readInstance(dir string) (instance, error) {
-	var running instance
-	text, err := os.ReadFile(filepath.Join(dir, instanceFile))
-	if err != nil {
-		return running, fmt.Errorf("read how to reach the running instance: %w", err)
-	}
-	if err := json.Unmarshal(text, &running); err != nil {
-		return running, fmt.Errorf("read how to reach the running instance: %w", err)
-	}
-	return running, nil
 }
 
 // verify replays the ledger and compares the views, and writes what it finds. errUnsound if anything is wrong.
@@ -156,7 +97,7 @@ func printReport(out io.Writer, r audit.Report, took time.Duration) {
 func verifyViews(ctx context.Context, p *parts, out io.Writer) (bool, error) {
 	equal := true
 	for _, view := range rowViews() {
-		v := projections.Verifier{Ledger: p.store, Decoder: p.codec, Pool: p.pool, Projection: view}
+		v := projections.Verifier{Ledger: p.store, Decoder: p.codec, Pool: p.views, Projection: view}
 		shards, err := v.Verify(ctx)
 		if err != nil {
 			return false, fmt.Errorf("replay the view %s: %w", view.Name(), err)
@@ -164,9 +105,14 @@ func verifyViews(ctx context.Context, p *parts, out io.Writer) (bool, error) {
 		var events int64
 		for _, s := range shards {
 			events += s.Position.Pos
-			if !s.Equal() {
+			if s.Live != s.Replayed {
 				equal = false
 				fmt.Fprintf(out, "WRONG %s view %s is %s, its replay %s\n", s.Position, view.Name(), s.Live, s.Replayed)
+			}
+			if s.Published != nil && s.Published.Digest != s.ReplayedThen {
+				equal = false
+				fmt.Fprintf(out, "WRONG %s view %s published %s, its replay is %s\n",
+					s.Published.Position, view.Name(), s.Published.Digest, s.ReplayedThen)
 			}
 		}
 		fmt.Fprintf(out, "view %-11s at %d events, digest %s\n", view.Name(), events, overall(shards))

@@ -24,6 +24,7 @@ type benchCmd struct {
 	Replay benchReplayCmd `cmd:"" help:"Measure the verification of a long ledger, and whether its memory grows."`
 	Cold   benchColdCmd   `cmd:"" help:"Measure the first command of an account with many events."`
 	Share  benchShareCmd  `cmd:"" help:"Measure how two processes share one ledger."`
+	Views  benchViewsCmd  `cmd:"" help:"Measure the read models: rebuilds, how soon a command is visible, and how fast questions are answered."`
 	Dev    benchDevCmd    `cmd:"" help:"Measure the memory of pingvas dev under a steady load."`
 	Serve  benchServeCmd  `cmd:"" hidden:"" help:"Serve one side of bench rest."`
 }

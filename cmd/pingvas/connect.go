@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,10 +26,15 @@ import (
 	"github.com/pingvas/pingvas/domain/catalog"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/eventstore/postgres"
+	"github.com/pingvas/pingvas/projections"
 )
 
-// poolConnsMax bounds the connections of one process to Postgres.
+// poolConnsMax bounds the connections of one process to the ledger, and again to the read models.
 const poolConnsMax = 32
+
+// readConnsMax bounds the connections that answer questions. More than a few for each processor answer no more of them,
+// and let each wait longer: 64 clients on two processors had a p99 of 19 ms with 32 connections and 8 ms with 8.
+func readConnsMax() int32 { return int32(min(max(8, 4*runtime.NumCPU()), poolConnsMax)) }
 
 // cancelWait is how long the server may take to end a cancelled statement before the connection is given up.
 const cancelWait = 5 * time.Second
@@ -39,12 +45,16 @@ type parts struct {
 	metrics  *prometheus.Registry
 	observer *observer
 
-	pool   *pgxpool.Pool
-	store  *postgres.Store
-	vault  *vault.Vault
-	codec  *eventstore.Codec
-	ledger *commands.Ledger
-	master []byte
+	pool *pgxpool.Pool
+	// views connects as the application's role, which sees nothing in the read models until it takes on another.
+	views *pgxpool.Pool
+	// readers does, too, for questions: few connections, which all of them share.
+	readers *pgxpool.Pool
+	store   *postgres.Store
+	vault   *vault.Vault
+	codec   *eventstore.Codec
+	ledger  *commands.Ledger
+	master  []byte
 	// leaseMin is for the ledger of a role that gives leases; zero means the default.
 	leaseMin time.Duration
 
@@ -81,10 +91,18 @@ func (p *parts) openLedger(ctx context.Context, s ledgerSettings) error {
 	if p.master, err = s.master(); err != nil {
 		return err
 	}
-	if p.pool, err = openPool(ctx, s.DatabaseURL); err != nil {
+	if p.pool, err = openPool(ctx, s.DatabaseURL, "", poolConnsMax); err != nil {
 		return err
 	}
 	p.onClose(p.pool.Close)
+	if p.views, err = openPool(ctx, s.DatabaseURL, projections.RoleApp, poolConnsMax); err != nil {
+		return fmt.Errorf("reach the read models (has `pingvas migrate` run?): %w", err)
+	}
+	p.onClose(p.views.Close)
+	if p.readers, err = openPool(ctx, s.DatabaseURL, projections.RoleApp, readConnsMax()); err != nil {
+		return err
+	}
+	p.onClose(p.readers.Close)
 	if p.store, err = postgres.Open(ctx, postgres.Config{Pool: p.pool}); err != nil {
 		return fmt.Errorf("open the ledger (has `pingvas migrate` run?): %w", err)
 	}
@@ -102,12 +120,16 @@ func (p *parts) openLedger(ctx context.Context, s ledgerSettings) error {
 	return err
 }
 
-func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+// openPool connects as the login of the URL, or as a role that it may take on.
+func openPool(ctx context.Context, url, role string, conns int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("DATABASE_URL cannot be read") // pgx's text would hold the password
 	}
-	config.MaxConns = poolConnsMax
+	config.MaxConns = conns
+	if role != "" {
+		projections.As(config, role)
+	}
 	// A cancelled statement is waited for, so that an append which was given up cannot commit behind our back.
 	config.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelWait}
@@ -128,12 +150,12 @@ func migrate(ctx context.Context, url string, shards int) error {
 	if err := postgres.Migrate(ctx, url, shards); err != nil {
 		return err
 	}
-	pool, err := openPool(ctx, url)
+	pool, err := openPool(ctx, url, "", poolConnsMax)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	return vault.Migrate(ctx, pool)
+	return errors.Join(vault.Migrate(ctx, pool), projections.Migrate(ctx, pool))
 }
 
 // openKafka connects to the brokers.

@@ -30,10 +30,9 @@ func (c *demoCmd) Run(ctx context.Context, log *slog.Logger) error {
 		if err := c.drive(ctx, c.URL, os.Stdout); err != nil {
 			return err
 		}
-		audit := verifyCmd{
-			Data: c.Data, Views: true,
-			DatabaseURL: os.Getenv("DATABASE_URL"), MasterKey: os.Getenv("PINGVAS_MASTER_KEY"),
-		}
+		audit := verifyCmd{toolSettings{
+			Data: c.Data, DatabaseURL: os.Getenv("DATABASE_URL"), MasterKey: os.Getenv("PINGVAS_MASTER_KEY"),
+		}, true}
 		return audit.Run(ctx, log)
 	}
 	dir, remove, err := tempFolder("demo")

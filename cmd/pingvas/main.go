@@ -33,8 +33,12 @@ type cli struct {
 	Work     workCmd     `cmd:"" help:"Do jobs."`
 	Migrate  migrateCmd  `cmd:"" help:"Create or update the ledger's database, the topics and the bucket."`
 	Audit    auditCmd    `cmd:"" help:"Check the ledger."`
-	Bench    benchCmd    `cmd:"" help:"Measure this machine."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	Projections projectionsCmd `cmd:"" help:"Show the read models and mend them."`
+	Rebuild     rebuildCmd     `cmd:"" help:"Build a read model anew beside the one that is read, and swap them."`
+
+	Bench   benchCmd   `cmd:"" help:"Measure this machine."`
+	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 // heapBallast is memory that is never touched, so that it costs none. The garbage collector takes it for live, and so

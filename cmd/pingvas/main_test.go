@@ -119,7 +119,9 @@ func TestMainJobOverARestart(t *testing.T) {
 	first := startDev(t, dir)
 	var out bytes.Buffer
 	require.NoError(t, demo(t).drive(t.Context(), first.url, &out), out.String())
-	require.NoError(t, (&verifyCmd{Data: dir, Views: true}).Run(t.Context(), quiet()), "while it runs")
+	require.NoError(t, (&verifyCmd{toolSettings{Data: dir}, true}).Run(t.Context(), quiet()), "while it runs")
+
+	mendViews(t, toolSettings{Data: dir})
 
 	second := devCmd{Data: dir, devPorts: devPorts{Addr: "127.0.0.1:0"}, Slots: 1}
 	_, err := second.start(t.Context(), quiet())
@@ -131,5 +133,5 @@ func TestMainJobOverARestart(t *testing.T) {
 	require.NoError(t, demo(t).drive(t.Context(), again.url, &out), out.String())
 	require.NoError(t, again.stop())
 
-	require.NoError(t, (&verifyCmd{Data: dir, Views: true}).Run(t.Context(), quiet()), "while it does not run")
+	require.NoError(t, (&verifyCmd{toolSettings{Data: dir}, true}).Run(t.Context(), quiet()), "while it does not run")
 }

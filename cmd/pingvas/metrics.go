@@ -8,6 +8,7 @@ import (
 
 	"github.com/pingvas/pingvas/eventstore/outbox"
 	"github.com/pingvas/pingvas/projections"
+	"github.com/pingvas/pingvas/queries"
 	"github.com/pingvas/pingvas/workers/cleanup"
 	"github.com/pingvas/pingvas/workers/generate"
 	"github.com/pingvas/pingvas/workers/settle"
@@ -21,10 +22,12 @@ type observer struct {
 	backlog, age             *prometheus.GaugeVec
 	attempts                 *prometheus.HistogramVec
 	results, sweeps          *prometheus.CounterVec
+	waits                    *prometheus.HistogramVec
 }
 
 var (
 	_ projections.Observer = (*observer)(nil)
+	_ queries.Observer     = (*observer)(nil)
 	_ outbox.Metrics       = outboxObserver{}
 )
 
@@ -49,6 +52,7 @@ func newObserver(registry prometheus.Registerer) *observer {
 		backlog:   gauge("outbox_lag_events", "Events that are not published yet.", "shard"),
 		age:       gauge("outbox_lag_seconds", "Age of the oldest event that is not published yet.", "shard"),
 		attempts:  newAttempts(registry),
+		waits:     newWaits(registry),
 		results:   counter("results_total", "Results of workers by what became of them.", "outcome"),
 		sweeps:    counter("swept_total", "What the sweeper has made visible.", "kind"),
 	}
@@ -61,6 +65,20 @@ func newAttempts(registry prometheus.Registerer) *prometheus.HistogramVec {
 	}, []string{"outcome"})
 	registry.MustRegister(attempts)
 	return attempts
+}
+
+func newWaits(registry prometheus.Registerer) *prometheus.HistogramVec {
+	waits := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "pingvas_read_wait_seconds", Help: "How long reads waited for their min_position, and whether it came.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
+	}, []string{"stale"})
+	registry.MustRegister(waits)
+	return waits
+}
+
+// Waited implements queries.Observer.
+func (o *observer) Waited(took time.Duration, stale bool) {
+	o.waits.WithLabelValues(strconv.FormatBool(stale)).Observe(took.Seconds())
 }
 
 func (o *observer) attempted(outcome generate.Outcome, took time.Duration) {

@@ -38,7 +38,9 @@ func (p *parts) newQueries(engine search.Engine, signal *projections.Signal) (*q
 	if err != nil {
 		return nil, err
 	}
-	return queries.New(queries.Config{Pool: p.pool, Ledger: p.store, Engine: engine, Signal: signal, CursorKey: key})
+	return queries.New(queries.Config{
+		Pool: p.readers, Ledger: p.store, Engine: engine, Signal: signal, CursorKey: key, Observer: p.observer,
+	})
 }
 
 // newAPI makes the API, without its listener.
@@ -73,6 +75,8 @@ func (p *parts) checks() []api.Check {
 		{Name: "postgres", Ready: p.pool.Ping},
 		{Name: "kafka", Ready: kafka.NewAdmin(p.kafka).Ping},
 		{Name: "pictures", Ready: p.pictures.Ping},
+		{Name: "read models", Ready: p.viewsLive},
+		{Name: "read models at the head", Ready: p.viewsRun, Advisory: true},
 	}
 }
 

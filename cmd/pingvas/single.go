@@ -73,7 +73,7 @@ func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Addr, err)
 	}
-	rest := append(p.feedHub(hub), role{"feed", p.feed.Run}, searchView)
+	rest := append(p.feedHub(hub), role{"feed", p.feed.Run}, searchView, role{"keep views", p.keepViews})
 	return [][]role{{apiRole(server, listener)}, rest}, nil
 }
 
@@ -132,7 +132,7 @@ func (c *dispatchCmd) Run(ctx context.Context, log *slog.Logger) error {
 			return nil, err
 		}
 		r, err := p.dispatchRole(q)
-		return []role{r, {"feed", p.feed.Run}}, err
+		return []role{r, {"feed", p.feed.Run}, {"keep views", p.keepViews}}, err
 	})
 }
 
@@ -164,7 +164,7 @@ func (c *scheduleCmd) Run(ctx context.Context, log *slog.Logger) error {
 			return nil, err
 		}
 		r, err := p.scheduleRole(q)
-		return [][]role{{r}}, err
+		return [][]role{{r, {"keep views", p.keepViews}}}, err
 	})
 }
 

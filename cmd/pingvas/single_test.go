@@ -56,7 +56,7 @@ func TestRolesRunAlone(t *testing.T) {
 	require.NoError(t, demo(t).drive(t.Context(), "http://"+addr, &out), out.String())
 	stop()
 
-	verify := verifyCmd{DatabaseURL: ledger.DatabaseURL, MasterKey: ledger.MasterKey, Views: true}
+	verify := verifyCmd{toolSettings{DatabaseURL: ledger.DatabaseURL, MasterKey: ledger.MasterKey}, true}
 	require.NoError(t, verify.Run(t.Context(), quiet()))
 }
 

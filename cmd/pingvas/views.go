@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/pingvas/pingvas/adapters/bleve"
 	"github.com/pingvas/pingvas/projections"
@@ -49,7 +52,7 @@ func (p *parts) viewRoles(signal *projections.Signal) ([]role, error) {
 
 func (p *parts) viewRole(view projections.Projection, strict bool, signal *projections.Signal) (role, error) {
 	runner, err := projections.New(projections.Config{
-		Ledger: p.store, Decoder: p.codec, Pool: p.pool, Projection: view, Strict: strict, Feed: p.feed,
+		Ledger: p.store, Decoder: p.codec, Pool: p.views, Projection: view, Strict: strict, Feed: p.feed,
 		Signal: signal, Observer: p.observer, Log: p.log,
 	})
 	if err != nil {
@@ -61,7 +64,7 @@ func (p *parts) viewRole(view projections.Projection, strict bool, signal *proje
 // setupViews creates the tables of all views, for readers that come before the runners.
 func (p *parts) setupViews(ctx context.Context) error {
 	for _, view := range append(ledgerViews(), pictureViews()...) {
-		if err := projections.Setup(ctx, p.pool, view, p.store.Shards()); err != nil {
+		if err := projections.Setup(ctx, p.views, view, p.store.Shards()); err != nil {
 			return err
 		}
 	}
@@ -81,9 +84,56 @@ func (p *parts) openSearch(ctx context.Context, dir string, signal *projections.
 		}
 	})
 	view := search.New(engine)
-	if err := projections.Setup(ctx, p.pool, view, p.store.Shards()); err != nil {
+	if err := projections.Setup(ctx, p.views, view, p.store.Shards()); err != nil {
 		return nil, role{}, err
 	}
 	r, err := p.viewRole(view, false, signal)
 	return engine, r, err
+}
+
+// viewsLive returns an error as long as a view that is asked for is still being built.
+func (p *parts) viewsLive(ctx context.Context) error {
+	for _, view := range rowViews() {
+		if _, err := projections.LiveCopy(ctx, p.views, view); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewsRun returns an error if a view stands still before an event that it cannot apply. Its answers are right as of
+// their positions, so this alone takes no server out of service.
+func (p *parts) viewsRun(ctx context.Context) error {
+	var errs []error
+	for _, view := range rowViews() {
+		status, err := projections.StatusOf(ctx, p.views, view)
+		if err != nil {
+			return err
+		}
+		for _, c := range status.Copies {
+			if c.Failure != "" {
+				errs = append(errs, fmt.Errorf("the view %s stands still: %s", c.Schema(), c.Failure))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// keepViews says from time to time that this process reads the views, so that they stay when a newer program has
+// versions of its own.
+func (p *parts) keepViews(ctx context.Context) error {
+	tick := time.NewTicker(projections.KeepEvery)
+	defer tick.Stop()
+	for {
+		for _, view := range rowViews() {
+			if err := projections.Keep(ctx, p.views, view); err != nil && ctx.Err() == nil {
+				p.log.WarnContext(ctx, "cannot say that a view is in use", "view", view.Name(), "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }

@@ -12,16 +12,13 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// Schema is the Postgres schema of the view.
-const Schema = "generations_v1"
-
 //go:embed schema.sql
 var ddl string
 
 // View is the projection.
 type View struct{}
 
-var _ projections.Projection = View{}
+var _ projections.Operated = View{}
 
 // New returns the projection.
 func New() View { return View{} }
@@ -30,10 +27,13 @@ func New() View { return View{} }
 func (View) Name() string { return "generations" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 1 }
+func (View) Version() int { return 2 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }
+
+// OperatorTables implements projections.Operated: the queue, of all accounts.
+func (View) OperatorTables() []string { return []string{"jobs"} }
 
 // Handles implements projections.Projection.
 func (View) Handles(eventType string) bool {

@@ -35,6 +35,7 @@ func Run(t *testing.T, newView func() projections.Projection) {
 		"two runners do the work of one":                twoRunners,
 		"an unknown event stops a strict view":          unknownStops,
 		"an unknown event is parked by a tolerant view": unknownIsParked,
+		"what was parked is replayed after a repair":    repaired,
 	}
 	for name, law := range laws {
 		t.Run(name, func(t *testing.T) {
@@ -44,8 +45,41 @@ func Run(t *testing.T, newView func() projections.Projection) {
 	}
 }
 
-// Database returns an empty database for views.
-func Database(t testing.TB) *pgxpool.Pool { return pgtest.New(t, pgtest.Schema{}) }
+// Database returns a database for views. Its connections begin as the application's role, as they do in production.
+func Database(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	url := pgtest.URL(t, pgtest.Schema{})
+	owner, err := pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	require.NoError(t, projections.Migrate(t.Context(), owner))
+	owner.Close()
+	config, err := pgxpool.ParseConfig(url)
+	require.NoError(t, err)
+	projections.As(config, projections.RoleApp)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// AsOwner runs SQL with the rights of the login, past all protection.
+func AsOwner(t testing.TB, pool *pgxpool.Pool, do func(tx pgx.Tx) error) {
+	t.Helper()
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), `SELECT set_config('role', 'none', true)`); err != nil {
+			return err
+		}
+		return do(tx)
+	}))
+}
+
+// Schema returns the Postgres schema of the live copy of a view.
+func Schema(t testing.TB, pool *pgxpool.Pool, p projections.Projection) string {
+	t.Helper()
+	c, err := projections.LiveCopy(t.Context(), pool, p)
+	require.NoError(t, err)
+	return c.Schema()
+}
 
 // CatchUp runs the projection until it knows all of the ledger.
 func CatchUp(t testing.TB, cfg projections.Config) {
@@ -82,17 +116,21 @@ func WaitAll(t testing.TB, cfg projections.Config) {
 		require.NoError(t, err)
 		require.True(t, ok, "the view %s did not come to %s", cfg.Projection.Name(), at)
 	}
+	require.Eventually(t, func() bool {
+		_, err := projections.LiveCopy(t.Context(), cfg.Pool, cfg.Projection)
+		return err == nil
+	}, caughtUpWithin, time.Millisecond, "the view %s did not go live", cfg.Projection.Name())
 }
 
 // Digests returns the digest of every shard of a view.
 func Digests(t testing.TB, pool *pgxpool.Pool, p projections.Projection) []eventstore.Hash {
 	t.Helper()
+	live, err := projections.LiveCopy(t.Context(), pool, p)
+	require.NoError(t, err)
 	digests := make([]eventstore.Hash, Shards)
 	for shard := range digests {
-		require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) (err error) {
-			digests[shard], err = projections.Digest(t.Context(), tx, projections.SchemaName(p), shard)
-			return err
-		}))
+		_, digests[shard], err = projections.DigestOf(t.Context(), pool, live, shard)
+		require.NoError(t, err)
 	}
 	return digests
 }
@@ -279,4 +317,55 @@ func unknownIsParked(t *testing.T, p projections.Projection) {
 	for _, r := range results {
 		require.True(t, r.Equal(), "a replay leaves out what was parked")
 	}
+}
+
+// mistaken cannot apply some events until it is repaired.
+type mistaken struct {
+	projections.Projection
+	at       map[eventstore.Position]bool
+	repaired atomic.Bool
+}
+
+// Apply implements projections.Projection.
+func (m *mistaken) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) error {
+	for _, e := range batch {
+		if m.at[e.Position()] && !m.repaired.Load() {
+			return errors.New("a mistake in the view")
+		}
+	}
+	return m.Projection.Apply(ctx, tx, batch)
+}
+
+func repaired(t *testing.T, p projections.Projection) {
+	h := NewHistory(t, 8, 4)
+	h.Play(historySteps)
+	whole := config(t, h.Ledger, p)
+	CatchUp(t, whole)
+	want := Digests(t, whole.Pool, p)
+
+	view := &mistaken{Projection: p, at: map[eventstore.Position]bool{}}
+	for shard := range Shards {
+		events, err := h.Ledger.ReadShard(t.Context(), shard, 0, projections.PageMax)
+		require.NoError(t, err)
+		for i := len(events) / 3; i < len(events); i += 7 {
+			if p.Handles(events[i].Type) {
+				view.at[events[i].Position()] = true
+			}
+		}
+	}
+	cfg := config(t, h.Ledger, view)
+	cfg.Strict = false
+	CatchUp(t, cfg)
+	require.NotEqual(t, want, Digests(t, cfg.Pool, p))
+	replay := projections.Replay{Config: cfg}
+	done, err := replay.Run(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, done.Applied)
+	require.GreaterOrEqual(t, done.Left, len(view.at), "nothing was repaired yet")
+	view.repaired.Store(true)
+	done, err = replay.Run(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, done.Left)
+	require.GreaterOrEqual(t, done.Applied, len(view.at))
+	require.Equal(t, want, Digests(t, cfg.Pool, p), "as if nothing had ever been parked")
 }

@@ -24,11 +24,15 @@ func TestView(t *testing.T) {
 // rowsAreIndexed checks that the engine holds the documents of the view and nothing else.
 func rowsAreIndexed(t *testing.T, cfg projections.Config, engine *searchtest.Memory) {
 	t.Helper()
-	// Query reports its error through the rows.
-	rows, _ := cfg.Pool.Query(t.Context(), `SELECT image, account, prompt, negative, tags, model, width, height, seed,
-		created_at, favourite, version FROM search_v1.documents`)
-	docs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[search.Document])
-	require.NoError(t, err)
+	schema := projectiontest.Schema(t, cfg.Pool, cfg.Projection)
+	var docs []search.Document
+	projectiontest.AsOwner(t, cfg.Pool, func(tx pgx.Tx) (err error) {
+		// Query reports its error through the rows.
+		rows, _ := tx.Query(t.Context(), `SELECT image, account, prompt, negative, tags, model, width, height, seed,
+			created_at, favourite, version FROM `+schema+`.documents`)
+		docs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[search.Document])
+		return err
+	})
 	indexed := engine.Documents()
 	require.Len(t, indexed, len(docs))
 	require.NotEmpty(t, docs)

@@ -3,7 +3,9 @@ package statement
 import (
 	"context"
 	_ "embed" // for schema.sql
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +15,6 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/projections"
 )
-
-// Schema is the Postgres schema of the view.
-const Schema = "statement_v1"
 
 //go:embed schema.sql
 var ddl string
@@ -32,7 +31,7 @@ func New() View { return View{} }
 func (View) Name() string { return "statement" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 1 }
+func (View) Version() int { return 2 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }
@@ -41,18 +40,18 @@ func (View) Schema() string { return ddl }
 func (View) Handles(eventType string) bool { return strings.HasPrefix(eventType, "account.") }
 
 // totals are the running sums of an account.
-type totals struct {
-	shard               int
-	available, reserved domain.Credits
-}
+type totals struct{ available, reserved domain.Credits }
 
 const (
-	sqlTotals     = `SELECT account, shard, available, reserved FROM totals WHERE account = ANY($1)`
-	sqlSaveTotals = `INSERT INTO totals (shard, account, available, reserved) VALUES ($1, $2, $3, $4)
+	sqlTotals     = `SELECT account, available, reserved FROM totals WHERE account = ANY($1)`
+	sqlSaveTotals = `INSERT INTO totals (shard, account, available, reserved)
+		SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[])
 		ON CONFLICT (account) DO UPDATE SET available = excluded.available, reserved = excluded.reserved`
-	sqlLine = `INSERT INTO lines (shard, pos, account, event, kind, amount, returned, waived,
+	sqlLines = `INSERT INTO lines (shard, pos, account, event, kind, amount, returned, waived,
 		available_before, available_after, reserved_before, reserved_after, generation, grant_id, cause, at, postings)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+		SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[],
+			$15::text[], $16::timestamptz[], $17::jsonb[])`
 )
 
 // Apply implements projections.Projection.
@@ -61,7 +60,7 @@ func (View) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) err
 	if err != nil {
 		return err
 	}
-	var w projections.Writes
+	c := &columns{shard: batch[0].Shard}
 	for _, e := range batch {
 		l, err := lineOf(e.Event)
 		if err != nil {
@@ -70,27 +69,76 @@ func (View) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) err
 		if l == nil {
 			continue
 		}
-		sum := sums[e.Meta.Account]
-		before := sum
-		for _, p := range l.postings {
-			switch p.Book {
-			case domain.BookAvailable:
-				sum.available += p.Amount
-			case domain.BookReserved:
-				sum.reserved += p.Amount
-			case domain.BookIssuance, domain.BookConsumed, domain.BookBreakage, domain.BookDebt:
-			}
+		before := sums[e.Meta.Account]
+		after := before.after(l.postings)
+		sums[e.Meta.Account] = after
+		if err := c.add(e, l, before, after); err != nil {
+			return err
 		}
-		sum.shard = e.Shard
-		sums[e.Meta.Account] = sum
-		w.AddOne(sqlLine, e.Shard, e.Pos, e.Meta.Account, e.Type, l.kind, l.amount, l.returned, l.waived,
-			before.available, sum.available, before.reserved, sum.reserved, l.generation, l.grant,
-			projections.Text(l.cause), l.at, l.postings)
 	}
+	var w projections.Writes
+	c.write(&w)
+	var ids []string
+	var available, reserved []int64
 	for id, sum := range sums {
-		w.AddOne(sqlSaveTotals, sum.shard, id, sum.available, sum.reserved)
+		ids = append(ids, string(id))
+		available, reserved = append(available, int64(sum.available)), append(reserved, int64(sum.reserved))
 	}
+	w.AddRows(len(ids), sqlSaveTotals, c.shard, ids, available, reserved)
 	return w.Run(ctx, tx)
+}
+
+// after returns the totals with postings added.
+func (t totals) after(postings []domain.Posting) totals {
+	for _, p := range postings {
+		switch p.Book {
+		case domain.BookAvailable:
+			t.available += p.Amount
+		case domain.BookReserved:
+			t.reserved += p.Amount
+		case domain.BookIssuance, domain.BookConsumed, domain.BookBreakage, domain.BookDebt:
+		}
+	}
+	return t
+}
+
+// columns are the lines of a batch.
+type columns struct {
+	shard                                                int
+	pos, amount, returned, waived                        []int64
+	availableBefore, available, reservedBefore, reserved []int64
+	account, event, kind, generation, grant, cause       []string
+	at                                                   []time.Time
+	postings                                             [][]byte
+}
+
+func (c *columns) add(e projections.Event, l *line, before, after totals) error {
+	postings, err := json.Marshal(l.postings)
+	if err != nil {
+		return fmt.Errorf("encode postings: %w", err)
+	}
+	c.pos = append(c.pos, e.Pos)
+	c.account = append(c.account, string(e.Meta.Account))
+	c.event = append(c.event, e.Type)
+	c.kind = append(c.kind, l.kind)
+	c.amount = append(c.amount, int64(l.amount))
+	c.returned = append(c.returned, int64(l.returned))
+	c.waived = append(c.waived, int64(l.waived))
+	c.availableBefore = append(c.availableBefore, int64(before.available))
+	c.available = append(c.available, int64(after.available))
+	c.reservedBefore = append(c.reservedBefore, int64(before.reserved))
+	c.reserved = append(c.reserved, int64(after.reserved))
+	c.generation = append(c.generation, string(l.generation))
+	c.grant = append(c.grant, string(l.grant))
+	c.cause = append(c.cause, projections.Text(l.cause))
+	c.at = append(c.at, l.at)
+	c.postings = append(c.postings, postings)
+	return nil
+}
+
+func (c *columns) write(w *projections.Writes) {
+	w.AddRows(len(c.pos), sqlLines, c.shard, c.pos, c.account, c.event, c.kind, c.amount, c.returned, c.waived,
+		c.availableBefore, c.available, c.reservedBefore, c.reserved, c.generation, c.grant, c.cause, c.at, c.postings)
 }
 
 func load(ctx context.Context, tx pgx.Tx, batch []projections.Event) (map[domain.AccountID]totals, error) {
@@ -98,12 +146,14 @@ func load(ctx context.Context, tx pgx.Tx, batch []projections.Event) (map[domain
 	for _, e := range batch {
 		ids = append(ids, string(e.Meta.Account))
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	// Query reports its error through the rows.
 	rows, _ := tx.Query(ctx, sqlTotals, ids)
 	sums := map[domain.AccountID]totals{}
 	var id domain.AccountID
 	var sum totals
-	_, err := pgx.ForEachRow(rows, []any{&id, &sum.shard, &sum.available, &sum.reserved}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&id, &sum.available, &sum.reserved}, func() error {
 		sums[id] = sum
 		return nil
 	})

@@ -15,9 +15,6 @@ import (
 	"github.com/pingvas/pingvas/projections"
 )
 
-// Schema is the Postgres schema of the view.
-const Schema = "usage_v1"
-
 //go:embed schema.sql
 var ddl string
 
@@ -33,7 +30,7 @@ func New() View { return View{} }
 func (View) Name() string { return "usage" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 1 }
+func (View) Version() int { return 2 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }

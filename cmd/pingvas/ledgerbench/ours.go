@@ -22,6 +22,8 @@ type Ours struct {
 	Ledger *commands.Ledger
 	// First is the number of the workload's account 0.
 	First int
+	// Recorded is told the position of every command, or nil.
+	Recorded func(eventstore.Position)
 }
 
 // Name implements Target.
@@ -77,12 +79,19 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 // Reserve implements Client. The id of the reservation names the hold.
 func (o Ours) Reserve(ctx context.Context, n int, id string) (string, error) {
 	at := now()
-	_, err := o.Ledger.ReserveCredits(ctx, caller(o.First+n, "reserve "+id), account.Reserve{
+	receipt, err := o.Ledger.ReserveCredits(ctx, caller(o.First+n, "reserve "+id), account.Reserve{
 		Reservation: domain.ReservationID(domain.PrefixReservation + id), Amount: reserveAmount,
 		Use: account.Use{Model: "sdxl-1.0", Operation: "text_to_image"}, PriceBook: "metered",
 		Expires: at.Add(reservationTTL), At: at,
 	})
+	o.recorded(receipt.Position, err)
 	return id, err
+}
+
+func (o Ours) recorded(p eventstore.Position, err error) {
+	if o.Recorded != nil && err == nil {
+		o.Recorded(p)
+	}
 }
 
 // End implements Client.
@@ -90,13 +99,15 @@ func (o Ours) End(ctx context.Context, n int, id string, ending Ending) error {
 	c, at := caller(o.First+n, "end "+id), now()
 	reservation := domain.ReservationID(domain.PrefixReservation + id)
 	if ending == Release {
-		_, err := o.Ledger.ReleaseCredits(ctx, c, account.Release{
+		receipt, err := o.Ledger.ReleaseCredits(ctx, c, account.Release{
 			Reservation: reservation, Reason: "released", Policy: "metered", At: at,
 		})
+		o.recorded(receipt.Position, err)
 		return err
 	}
-	_, err := o.Ledger.SettleCredits(ctx, c, account.Settle{
+	receipt, err := o.Ledger.SettleCredits(ctx, c, account.Settle{
 		Reservation: reservation, Charge: domain.Credits(ending.charge()), Policy: "metered", At: at,
 	})
+	o.recorded(receipt.Position, err)
 	return err
 }
