@@ -12,6 +12,7 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/image"
+	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/domain/pricing"
 	"github.com/pingvas/pingvas/domain/settlement"
 	"github.com/pingvas/pingvas/eventstore"
@@ -40,6 +41,7 @@ type Customer struct {
 	Generations []*Job
 	Metered     domain.Credits // charged for work that is done elsewhere
 	Images      []*Picture
+	Library     library.State
 }
 
 // Job is a generation of a history.
@@ -106,9 +108,13 @@ func (h *History) step(c *Customer) {
 		}
 	case n < 18:
 		h.meter(c)
+	case n < 19:
+		h.shelve(c)
 	default:
-		if picture := pick(h, c.Images); picture != nil {
-			h.mark(c, picture)
+		for range 2 {
+			if picture := pick(h, c.Images); picture != nil {
+				h.mark(c, picture)
+			}
 		}
 	}
 }
@@ -306,7 +312,11 @@ func (h *History) try(c *Customer, command account.Command) {
 
 func (h *History) mark(c *Customer, p *Picture) {
 	var command image.Command
-	switch n := h.rand.IntN(8); {
+	switch n := h.rand.IntN(14); {
+	case n >= 11:
+		command = image.File{Image: p.ID, Account: c.ID, Boards: h.boards(c), At: h.Now}
+	case n >= 8:
+		command = image.Rate{Image: p.ID, Account: c.ID, Rating: h.rand.IntN(image.RatingMax + 1), At: h.Now}
 	case n < 4:
 		command = image.Tag{Image: p.ID, Account: c.ID, Tags: h.tags(), At: h.Now}
 	case n < 7:

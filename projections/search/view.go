@@ -122,7 +122,7 @@ func apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) ([]string,
 			forget(&w, event.Generation)
 		case generation.Expired:
 			forget(&w, event.Generation)
-		case generation.Claimed, generation.LeaseExtended, generation.Requeued:
+		case generation.Claimed, generation.LeaseExtended, generation.Requeued, image.Rated, image.Filed:
 		case image.Tagged:
 			w.AddOne(sqlTag, event.Image, append([]string{}, event.Tags...), e.Pos)
 			changed = append(changed, string(event.Image))
