@@ -142,7 +142,7 @@ func (h *History) Request(c *Customer, prompt string, tags []string) *Job {
 	models := []string{"sdxl-1.0", "flux-dev"}
 	deadline := h.Now.Add(time.Duration(1+h.rand.IntN(8)) * time.Hour)
 	r := generation.Request{
-		Generation: domain.GenerationID(h.id(domain.PrefixGeneration)), Account: c.ID,
+		Generation: domain.GenerationID(h.id(domain.PrefixGeneration)), Account: c.ID, Key: h.key(),
 		Spec: generation.Spec{
 			Terms: pricing.Terms{
 				Operation: pricing.OperationTextToImage, Model: models[h.rand.IntN(len(models))],
@@ -359,6 +359,15 @@ func (h *History) tags() []string {
 func (h *History) id(prefix string) string {
 	h.ids++
 	return fmt.Sprintf("%s%026d", prefix, h.ids)
+}
+
+// key returns one of two API keys, or none.
+func (h *History) key() domain.KeyID {
+	n := h.rand.IntN(3)
+	if n == 0 {
+		return ""
+	}
+	return domain.KeyID(fmt.Sprintf("%s%026d", domain.PrefixKey, n))
 }
 
 func open(jobs []*Job) []*Job {
