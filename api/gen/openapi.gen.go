@@ -24,6 +24,69 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for BulkActionDelete.
+const (
+	BulkActionDeleteTrue BulkActionDelete = true
+)
+
+// Valid indicates whether the value is a known member of the BulkActionDelete enum.
+func (e BulkActionDelete) Valid() bool {
+	switch e {
+	case BulkActionDeleteTrue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImageOrder.
+const (
+	ImageOrderNewest ImageOrder = "newest"
+	ImageOrderRating ImageOrder = "rating"
+)
+
+// Valid indicates whether the value is a known member of the ImageOrder enum.
+func (e ImageOrder) Valid() bool {
+	switch e {
+	case ImageOrderNewest:
+		return true
+	case ImageOrderRating:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KindTotalKind.
+const (
+	KindTotalKindGrantExpired       KindTotalKind = "grant_expired"
+	KindTotalKindGranted            KindTotalKind = "granted"
+	KindTotalKindReleased           KindTotalKind = "released"
+	KindTotalKindReservationExpired KindTotalKind = "reservation_expired"
+	KindTotalKindReserved           KindTotalKind = "reserved"
+	KindTotalKindSettled            KindTotalKind = "settled"
+)
+
+// Valid indicates whether the value is a known member of the KindTotalKind enum.
+func (e KindTotalKind) Valid() bool {
+	switch e {
+	case KindTotalKindGrantExpired:
+		return true
+	case KindTotalKindGranted:
+		return true
+	case KindTotalKindReleased:
+		return true
+	case KindTotalKindReservationExpired:
+		return true
+	case KindTotalKindReserved:
+		return true
+	case KindTotalKindSettled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PostingBook.
 const (
 	PostingBookAvailable PostingBook = "available"
@@ -180,6 +243,30 @@ func (e DownloadImageParamsVariant) Valid() bool {
 	}
 }
 
+// Defines values for GetUsageParamsGroupBy.
+const (
+	GetUsageParamsGroupByDay   GetUsageParamsGroupBy = "day"
+	GetUsageParamsGroupByKey   GetUsageParamsGroupBy = "key"
+	GetUsageParamsGroupByModel GetUsageParamsGroupBy = "model"
+	GetUsageParamsGroupByTier  GetUsageParamsGroupBy = "tier"
+)
+
+// Valid indicates whether the value is a known member of the GetUsageParamsGroupBy enum.
+func (e GetUsageParamsGroupBy) Valid() bool {
+	switch e {
+	case GetUsageParamsGroupByDay:
+		return true
+	case GetUsageParamsGroupByKey:
+		return true
+	case GetUsageParamsGroupByModel:
+		return true
+	case GetUsageParamsGroupByTier:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	CreditLine Credits `json:"credit_line"`
@@ -235,12 +322,110 @@ type BalanceGrant struct {
 	Source     string  `json:"source"`
 }
 
+// Board defines model for Board.
+type Board struct {
+	// Cover The newest image on the board
+	Cover     *BoardCover `json:"cover,omitempty"`
+	CreatedAt time.Time   `json:"created_at"`
+	ID        BoardID     `json:"id"`
+
+	// Images How many are on it
+	Images int64  `json:"images"`
+	Name   string `json:"name"`
+}
+
+// BoardCover The newest image on the board
+type BoardCover struct {
+	Image        ImageID   `json:"image"`
+	ThumbnailURL string    `json:"thumbnail_url"`
+	URLExpiresAt time.Time `json:"url_expires_at"`
+}
+
+// BoardID defines model for BoardId.
+type BoardID = string
+
+// BoardList defines model for BoardList.
+type BoardList struct {
+	Data []Board `json:"data"`
+}
+
+// BoardName defines model for BoardName.
+type BoardName struct {
+	Name string `json:"name"`
+}
+
+// BoardOrNone defines model for BoardOrNone.
+type BoardOrNone = string
+
+// BulkAction What to do to each image. To delete goes with nothing else
+type BulkAction struct {
+	AddTags    *Tags             `json:"add_tags,omitempty"`
+	AddToBoard *BoardID          `json:"add_to_board,omitempty"`
+	Delete     *BulkActionDelete `json:"delete,omitempty"`
+	Favourite  *bool             `json:"favourite,omitempty"`
+
+	// Rating Stars, 0 is none
+	Rating          *Rating  `json:"rating,omitempty"`
+	RemoveFromBoard *BoardID `json:"remove_from_board,omitempty"`
+	RemoveTags      *Tags    `json:"remove_tags,omitempty"`
+}
+
+// BulkActionDelete defines model for BulkAction.Delete.
+type BulkActionDelete bool
+
+// BulkRefusal defines model for BulkRefusal.
+type BulkRefusal struct {
+	// Code That of a problem
+	Code   string  `json:"code"`
+	Detail *string `json:"detail,omitempty"`
+	Image  ImageID `json:"image"`
+}
+
+// BulkRequest Either a filter or the images
+type BulkRequest struct {
+	// Action What to do to each image. To delete goes with nothing else
+	Action BulkAction `json:"action"`
+
+	// Cursor The `next_cursor` of the call before
+	Cursor *string `json:"cursor,omitempty"`
+
+	// Filter Fields that are left out do not filter. An empty filter lets every image through
+	Filter *ImageFilter `json:"filter,omitempty"`
+	Images *[]ImageID   `json:"images,omitempty"`
+	Limit  *int32       `json:"limit,omitempty"`
+}
+
+// BulkResult defines model for BulkResult.
+type BulkResult struct {
+	Changed    int32   `json:"changed"`
+	HasMore    bool    `json:"has_more"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Refused Stayed as they were
+	Refused []BulkRefusal `json:"refused"`
+
+	// Skipped Are gone, or do not go through the filter any more
+	Skipped int32 `json:"skipped"`
+
+	// Unchanged Were like that already
+	Unchanged int32 `json:"unchanged"`
+}
+
 // Cancellation defines model for Cancellation.
 type Cancellation struct {
 	ID       GenerationID `json:"id"`
 	Released Credits      `json:"released"`
 	Settled  Credits      `json:"settled"`
 	Status   Status       `json:"status"`
+}
+
+// ChangeSearch defines model for ChangeSearch.
+type ChangeSearch struct {
+	Name *string `json:"name,omitempty"`
+
+	// Query What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+	// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+	Query *SavedQuery `json:"query,omitempty"`
 }
 
 // CreateKey defines model for CreateKey.
@@ -271,6 +456,12 @@ type FieldError struct {
 
 	// Pointer JSON pointer into the body, or the name of a parameter
 	Pointer string `json:"pointer"`
+}
+
+// Funds According to the books: the used credit line is taken off, scheduled grants count
+type Funds struct {
+	Available Credits `json:"available"`
+	Reserved  Credits `json:"reserved"`
 }
 
 // Generation defines model for Generation.
@@ -356,17 +547,21 @@ type GenerationSpec struct {
 
 // Image defines model for Image.
 type Image struct {
+	Boards      []BoardID `json:"boards"`
 	Bytes       int64     `json:"bytes"`
 	ContentType string    `json:"content_type"`
 	CreatedAt   time.Time `json:"created_at"`
 
 	// Credits This image's share of what its generation was charged
-	Credits      *int64         `json:"credits,omitempty"`
-	Engine       *string        `json:"engine,omitempty"`
-	Favourite    bool           `json:"favourite"`
-	Generation   GenerationID   `json:"generation"`
-	Height       int32          `json:"height"`
-	ID           ImageID        `json:"id"`
+	Credits    *int64       `json:"credits,omitempty"`
+	Engine     *string      `json:"engine,omitempty"`
+	Favourite  bool         `json:"favourite"`
+	Generation GenerationID `json:"generation"`
+	Height     int32        `json:"height"`
+	ID         ImageID      `json:"id"`
+
+	// Rating Stars, 0 is none
+	Rating       Rating         `json:"rating"`
 	Request      GenerationSpec `json:"request"`
 	Seed         int64          `json:"seed"`
 	Sha256       string         `json:"sha256"`
@@ -378,16 +573,60 @@ type Image struct {
 	Width        int32          `json:"width"`
 }
 
+// ImageCount defines model for ImageCount.
+type ImageCount struct {
+	Images int64 `json:"images"`
+
+	// More There are more than were counted
+	More bool `json:"more"`
+}
+
+// ImageCountRequest defines model for ImageCountRequest.
+type ImageCountRequest struct {
+	// Filter Fields that are left out do not filter. An empty filter lets every image through
+	Filter ImageFilter `json:"filter"`
+}
+
+// ImageFilter Fields that are left out do not filter. An empty filter lets every image through
+type ImageFilter struct {
+	Board     *BoardOrNone `json:"board,omitempty"`
+	Favourite *bool        `json:"favourite,omitempty"`
+
+	// From Made at or after
+	From       *time.Time    `json:"from,omitempty"`
+	Generation *GenerationID `json:"generation,omitempty"`
+	Model      *string       `json:"model,omitempty"`
+
+	// RatingMax Stars, 0 is none
+	RatingMax *Rating `json:"rating_max,omitempty"`
+
+	// RatingMin Stars, 0 is none
+	RatingMin *Rating `json:"rating_min,omitempty"`
+
+	// Tags All of them must be there
+	Tags *[]string `json:"tags,omitempty"`
+
+	// To Made before
+	To *time.Time `json:"to,omitempty"`
+}
+
 // ImageID defines model for ImageId.
 type ImageID = string
 
 // ImageMarks defines model for ImageMarks.
 type ImageMarks struct {
-	Favourite bool     `json:"favourite"`
-	ID        ImageID  `json:"id"`
-	Tags      []string `json:"tags"`
-	Version   int64    `json:"version"`
+	Boards    []BoardID `json:"boards"`
+	Favourite bool      `json:"favourite"`
+	ID        ImageID   `json:"id"`
+
+	// Rating Stars, 0 is none
+	Rating  Rating   `json:"rating"`
+	Tags    []string `json:"tags"`
+	Version int64    `json:"version"`
 }
+
+// ImageOrder defines model for ImageOrder.
+type ImageOrder string
 
 // ImagePage defines model for ImagePage.
 type ImagePage struct {
@@ -398,8 +637,13 @@ type ImagePage struct {
 
 // ImageUpdate defines model for ImageUpdate.
 type ImageUpdate struct {
-	Favourite *bool     `json:"favourite,omitempty"`
-	Tags      *[]string `json:"tags,omitempty"`
+	// Boards All boards that it shall be on
+	Boards    *[]BoardID `json:"boards,omitempty"`
+	Favourite *bool      `json:"favourite,omitempty"`
+
+	// Rating Stars, 0 is none
+	Rating *Rating   `json:"rating,omitempty"`
+	Tags   *[]string `json:"tags,omitempty"`
 }
 
 // IntRange defines model for IntRange.
@@ -427,6 +671,18 @@ type KeyID = string
 type KeyList struct {
 	Data []Key `json:"data"`
 }
+
+// KindTotal defines model for KindTotal.
+type KindTotal struct {
+	Amount   Credits       `json:"amount"`
+	Kind     KindTotalKind `json:"kind"`
+	Lines    int64         `json:"lines"`
+	Returned Credits       `json:"returned"`
+	Waived   Credits       `json:"waived"`
+}
+
+// KindTotalKind defines model for KindTotal.Kind.
+type KindTotalKind string
 
 // Model defines model for Model.
 type Model struct {
@@ -459,6 +715,46 @@ type Model struct {
 type ModelList struct {
 	Data      []Model `json:"data"`
 	PriceBook string  `json:"price_book"`
+}
+
+// Month defines model for Month.
+type Month struct {
+	// Closing According to the books: the used credit line is taken off, scheduled grants count
+	Closing Funds `json:"closing"`
+
+	// Month Examples: 2026-11
+	Month string `json:"month"`
+
+	// Opening According to the books: the used credit line is taken off, scheduled grants count
+	Opening Funds       `json:"opening"`
+	Totals  []KindTotal `json:"totals"`
+}
+
+// MonthList defines model for MonthList.
+type MonthList struct {
+	Data []Month `json:"data"`
+}
+
+// MonthPage defines model for MonthPage.
+type MonthPage struct {
+	// Closing According to the books: the used credit line is taken off, scheduled grants count
+	Closing Funds           `json:"closing"`
+	Data    []StatementLine `json:"data"`
+	HasMore bool            `json:"has_more"`
+
+	// Month Examples: 2026-11
+	Month      string  `json:"month"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Opening According to the books: the used credit line is taken off, scheduled grants count
+	Opening Funds       `json:"opening"`
+	Totals  []KindTotal `json:"totals"`
+}
+
+// NamedBoard defines model for NamedBoard.
+type NamedBoard struct {
+	ID   BoardID `json:"id"`
+	Name string  `json:"name"`
 }
 
 // NewKey defines model for NewKey.
@@ -619,6 +915,9 @@ type QuoteRequest struct {
 	Width *int32 `json:"width,omitempty"`
 }
 
+// Rating Stars, 0 is none
+type Rating = int32
+
 // Reservation defines model for Reservation.
 type Reservation struct {
 	Amount    Credits       `json:"amount"`
@@ -695,6 +994,64 @@ type ReservationResult struct {
 type ReservationResults struct {
 	Results []ReservationResult `json:"results"`
 }
+
+// SaveSearch defines model for SaveSearch.
+type SaveSearch struct {
+	Name string `json:"name"`
+
+	// Query What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+	// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+	Query SavedQuery `json:"query"`
+}
+
+// SavedQuery What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+type SavedQuery struct {
+	Board     *BoardOrNone `json:"board,omitempty"`
+	Favourite *bool        `json:"favourite,omitempty"`
+
+	// From Made at or after
+	From       *time.Time    `json:"from,omitempty"`
+	Generation *GenerationID `json:"generation,omitempty"`
+	Height     *int32        `json:"height,omitempty"`
+	Model      *string       `json:"model,omitempty"`
+	Negative   *string       `json:"negative,omitempty"`
+	Q          *string       `json:"q,omitempty"`
+
+	// RatingMax Stars, 0 is none
+	RatingMax *Rating `json:"rating_max,omitempty"`
+
+	// RatingMin Stars, 0 is none
+	RatingMin *Rating     `json:"rating_min,omitempty"`
+	Seed      *int64      `json:"seed,omitempty"`
+	Sort      *ImageOrder `json:"sort,omitempty"`
+
+	// Tags All of them must be there
+	Tags *[]string `json:"tags,omitempty"`
+
+	// To Made before
+	To    *time.Time `json:"to,omitempty"`
+	Width *int32     `json:"width,omitempty"`
+}
+
+// SavedSearch defines model for SavedSearch.
+type SavedSearch struct {
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+	ID        SearchID   `json:"id"`
+	Name      string     `json:"name"`
+
+	// Query What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+	// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+	Query SavedQuery `json:"query"`
+}
+
+// SavedSearchList defines model for SavedSearchList.
+type SavedSearchList struct {
+	Data []SavedSearch `json:"data"`
+}
+
+// SearchID defines model for SearchId.
+type SearchID = string
 
 // SearchPage defines model for SearchPage.
 type SearchPage struct {
@@ -804,27 +1161,44 @@ type StatusFrame struct {
 	Version  int64  `json:"version"`
 }
 
+// Tags defines model for Tags.
+type Tags = []string
+
 // Tier defines model for Tier.
 type Tier string
 
 // UsageReport defines model for UsageReport.
 type UsageReport struct {
-	Data []UsageRow         `json:"data"`
-	From openapi_types.Date `json:"from"`
-	To   openapi_types.Date `json:"to"`
+	Data  []UsageRow         `json:"data"`
+	From  openapi_types.Date `json:"from"`
+	To    openapi_types.Date `json:"to"`
+	Total UsageTotal         `json:"total"`
 }
 
 // UsageRow defines model for UsageRow.
 type UsageRow struct {
-	Credits Credits            `json:"credits"`
-	Day     openapi_types.Date `json:"day"`
+	Credits Credits             `json:"credits"`
+	Day     *openapi_types.Date `json:"day,omitempty"`
 
 	// Generations Ended that day
-	Generations int64  `json:"generations"`
-	GpuMs       int64  `json:"gpu_ms"`
-	Images      int64  `json:"images"`
-	Model       string `json:"model"`
-	Succeeded   int64  `json:"succeeded"`
+	Generations int64 `json:"generations"`
+	GpuMs       int64 `json:"gpu_ms"`
+	Images      int64 `json:"images"`
+
+	// Key The API key that asked, or empty
+	Key       *string `json:"key,omitempty"`
+	Model     *string `json:"model,omitempty"`
+	Succeeded int64   `json:"succeeded"`
+	Tier      *Tier   `json:"tier,omitempty"`
+}
+
+// UsageTotal defines model for UsageTotal.
+type UsageTotal struct {
+	Credits     Credits `json:"credits"`
+	Generations int64   `json:"generations"`
+	GpuMs       int64   `json:"gpu_ms"`
+	Images      int64   `json:"images"`
+	Succeeded   int64   `json:"succeeded"`
 }
 
 // Use What the credits are for. Grants may be bound to models and operations; without a word only those that are not can pay.
@@ -832,6 +1206,9 @@ type Use struct {
 	Model     *string `json:"model,omitempty"`
 	Operation *string `json:"operation,omitempty"`
 }
+
+// BoardPath defines model for BoardPath.
+type BoardPath = BoardID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -851,8 +1228,14 @@ type Limit = int32
 // MinPosition defines model for MinPosition.
 type MinPosition = string
 
+// MonthPath defines model for MonthPath.
+type MonthPath = string
+
 // ReservationPath defines model for ReservationPath.
 type ReservationPath = ReservationID
+
+// SearchPath defines model for SearchPath.
+type SearchPath = SearchID
 
 // OpenAccountParams defines parameters for OpenAccount.
 type OpenAccountParams struct {
@@ -867,6 +1250,23 @@ type GetBalanceParams struct {
 
 	// At The balance as it was, or will be if nothing else happens, at this time. Without it, now.
 	At *time.Time `form:"at,omitempty" json:"at,omitempty"`
+}
+
+// ListBoardsParams defines parameters for ListBoards.
+type ListBoardsParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// CreateBoardParams defines parameters for CreateBoard.
+type CreateBoardParams struct {
+	IdempotencyKey *IdempotencyKeyOptional `json:"Idempotency-Key,omitempty"`
+}
+
+// GetBoardParams defines parameters for GetBoard.
+type GetBoardParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
 }
 
 // ListGenerationsParams defines parameters for ListGenerations.
@@ -913,10 +1313,26 @@ type ListImagesParams struct {
 	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
 
 	// Cursor The `next_cursor` of the page before, with the same filters.
-	Cursor     *Cursor       `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Limit      *Limit        `form:"limit,omitempty" json:"limit,omitempty"`
-	Favourite  *bool         `form:"favourite,omitempty" json:"favourite,omitempty"`
-	Tag        *string       `form:"tag,omitempty" json:"tag,omitempty"`
+	Cursor    *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit     *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+	Favourite *bool   `form:"favourite,omitempty" json:"favourite,omitempty"`
+
+	// Tag All of them must be there
+	Tag *[]string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Board Only what is on this board, or on none
+	Board     *BoardOrNone `form:"board,omitempty" json:"board,omitempty"`
+	RatingMin *Rating      `form:"rating_min,omitempty" json:"rating_min,omitempty"`
+	RatingMax *Rating      `form:"rating_max,omitempty" json:"rating_max,omitempty"`
+
+	// From Made at or after
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Made before
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Sort With rating, the best first
+	Sort       *ImageOrder   `form:"sort,omitempty" json:"sort,omitempty"`
 	Model      *string       `form:"model,omitempty" json:"model,omitempty"`
 	Generation *GenerationID `form:"generation,omitempty" json:"generation,omitempty"`
 }
@@ -940,6 +1356,21 @@ type DownloadImageParams struct {
 // DownloadImageParamsVariant defines parameters for DownloadImage.
 type DownloadImageParamsVariant string
 
+// BulkImagesParams defines parameters for BulkImages.
+type BulkImagesParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+
+	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CountImagesParams defines parameters for CountImages.
+type CountImagesParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
 // CreateReservationParams defines parameters for CreateReservation.
 type CreateReservationParams struct {
 	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
@@ -962,6 +1393,33 @@ type SettleReservationParams struct {
 type RunReservationsParams struct {
 	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListSavedSearchesParams defines parameters for ListSavedSearches.
+type ListSavedSearchesParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// SaveSearchParams defines parameters for SaveSearch.
+type SaveSearchParams struct {
+	IdempotencyKey *IdempotencyKeyOptional `json:"Idempotency-Key,omitempty"`
+}
+
+// GetSavedSearchParams defines parameters for GetSavedSearch.
+type GetSavedSearchParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// RunSavedSearchParams defines parameters for RunSavedSearch.
+type RunSavedSearchParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // SearchImagesParams defines parameters for SearchImages.
@@ -1005,6 +1463,28 @@ type GetStatementParams struct {
 	Generation *GenerationID `form:"generation,omitempty" json:"generation,omitempty"`
 }
 
+// ListStatementsParams defines parameters for ListStatements.
+type ListStatementsParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// GetMonthParams defines parameters for GetMonth.
+type GetMonthParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetMonthCSVParams defines parameters for GetMonthCSV.
+type GetMonthCSVParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
 // GetUsageParams defines parameters for GetUsage.
 type GetUsageParams struct {
 	// MinPosition Wait until the answer knows of this position.
@@ -1015,7 +1495,13 @@ type GetUsageParams struct {
 
 	// To Last day, UTC. Default: today. At most 366 days after the first
 	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// GroupBy What to tell apart, once for each. Default: day and model
+	GroupBy *[]GetUsageParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty"`
 }
+
+// GetUsageParamsGroupBy defines parameters for GetUsage.
+type GetUsageParamsGroupBy string
 
 // OpenAccountJSONRequestBody defines body for OpenAccount for application/json ContentType.
 type OpenAccountJSONRequestBody = OpenAccount
@@ -1023,11 +1509,23 @@ type OpenAccountJSONRequestBody = OpenAccount
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = CreateKey
 
+// CreateBoardJSONRequestBody defines body for CreateBoard for application/json ContentType.
+type CreateBoardJSONRequestBody = BoardName
+
+// RenameBoardJSONRequestBody defines body for RenameBoard for application/json ContentType.
+type RenameBoardJSONRequestBody = BoardName
+
 // CreateGenerationJSONRequestBody defines body for CreateGeneration for application/json ContentType.
 type CreateGenerationJSONRequestBody = GenerationRequest
 
 // UpdateImageJSONRequestBody defines body for UpdateImage for application/json ContentType.
 type UpdateImageJSONRequestBody = ImageUpdate
+
+// BulkImagesJSONRequestBody defines body for BulkImages for application/json ContentType.
+type BulkImagesJSONRequestBody = BulkRequest
+
+// CountImagesJSONRequestBody defines body for CountImages for application/json ContentType.
+type CountImagesJSONRequestBody = ImageCountRequest
 
 // CreateQuoteJSONRequestBody defines body for CreateQuote for application/json ContentType.
 type CreateQuoteJSONRequestBody = QuoteRequest
@@ -1040,6 +1538,12 @@ type SettleReservationJSONRequestBody = SettleRequest
 
 // RunReservationsJSONRequestBody defines body for RunReservations for application/json ContentType.
 type RunReservationsJSONRequestBody = ReservationBatch
+
+// SaveSearchJSONRequestBody defines body for SaveSearch for application/json ContentType.
+type SaveSearchJSONRequestBody = SaveSearch
+
+// ChangeSavedSearchJSONRequestBody defines body for ChangeSavedSearch for application/json ContentType.
+type ChangeSavedSearchJSONRequestBody = ChangeSearch
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1061,6 +1565,27 @@ type ServerInterface interface {
 	// GetBalance The balance, by grant
 	// (GET /v1/balance)
 	GetBalance(w http.ResponseWriter, r *http.Request, params GetBalanceParams)
+	// ListBoards The boards, by name
+	// (GET /v1/boards)
+	ListBoards(w http.ResponseWriter, r *http.Request, params ListBoardsParams)
+	// CreateBoard Make a board
+	// (POST /v1/boards)
+	CreateBoard(w http.ResponseWriter, r *http.Request, params CreateBoardParams)
+	// DeleteBoard Delete a board
+	// (DELETE /v1/boards/{board})
+	DeleteBoard(w http.ResponseWriter, r *http.Request, board BoardPath)
+	// GetBoard One board
+	// (GET /v1/boards/{board})
+	GetBoard(w http.ResponseWriter, r *http.Request, board BoardPath, params GetBoardParams)
+	// RenameBoard Rename a board
+	// (PATCH /v1/boards/{board})
+	RenameBoard(w http.ResponseWriter, r *http.Request, board BoardPath)
+	// RemoveFromBoard Take an image off a board
+	// (DELETE /v1/boards/{board}/images/{image})
+	RemoveFromBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID)
+	// AddToBoard Put an image on a board
+	// (PUT /v1/boards/{board}/images/{image})
+	AddToBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID)
 	// ListGenerations The account's generations, newest first
 	// (GET /v1/generations)
 	ListGenerations(w http.ResponseWriter, r *http.Request, params ListGenerationsParams)
@@ -1076,7 +1601,7 @@ type ServerInterface interface {
 	// StreamGeneration Watch a generation
 	// (GET /v1/generations/{generation}/events)
 	StreamGeneration(w http.ResponseWriter, r *http.Request, generation GenerationPath, params StreamGenerationParams)
-	// ListImages The gallery, newest first
+	// ListImages The gallery
 	// (GET /v1/images)
 	ListImages(w http.ResponseWriter, r *http.Request, params ListImagesParams)
 	// DeleteImage Delete an image
@@ -1085,12 +1610,18 @@ type ServerInterface interface {
 	// GetImage One image
 	// (GET /v1/images/{image})
 	GetImage(w http.ResponseWriter, r *http.Request, image ImageID, params GetImageParams)
-	// UpdateImage Tag an image or mark it as a favourite
+	// UpdateImage Tag, rate or file an image, or mark it as a favourite
 	// (PATCH /v1/images/{image})
 	UpdateImage(w http.ResponseWriter, r *http.Request, image ImageID, params UpdateImageParams)
 	// DownloadImage The picture itself
 	// (GET /v1/images/{image}/download)
 	DownloadImage(w http.ResponseWriter, r *http.Request, image ImageID, params DownloadImageParams)
+	// BulkImages Change many images at once
+	// (POST /v1/images:bulk)
+	BulkImages(w http.ResponseWriter, r *http.Request, params BulkImagesParams)
+	// CountImages How many images a filter would change
+	// (POST /v1/images:count)
+	CountImages(w http.ResponseWriter, r *http.Request, params CountImagesParams)
 	// ListModels The models, what each accepts and what it costs
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
@@ -1112,6 +1643,24 @@ type ServerInterface interface {
 	// RunReservations Reserve, settle and release many at once
 	// (POST /v1/reservations:batch)
 	RunReservations(w http.ResponseWriter, r *http.Request, params RunReservationsParams)
+	// ListSavedSearches The saved searches, by name
+	// (GET /v1/saved-searches)
+	ListSavedSearches(w http.ResponseWriter, r *http.Request, params ListSavedSearchesParams)
+	// SaveSearch Keep a search under a name
+	// (POST /v1/saved-searches)
+	SaveSearch(w http.ResponseWriter, r *http.Request, params SaveSearchParams)
+	// DeleteSavedSearch Forget a saved search
+	// (DELETE /v1/saved-searches/{search})
+	DeleteSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath)
+	// GetSavedSearch One saved search
+	// (GET /v1/saved-searches/{search})
+	GetSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params GetSavedSearchParams)
+	// ChangeSavedSearch Rename a saved search or replace its question
+	// (PATCH /v1/saved-searches/{search})
+	ChangeSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath)
+	// RunSavedSearch What a saved search finds now
+	// (GET /v1/saved-searches/{search}/images)
+	RunSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params RunSavedSearchParams)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams)
@@ -1121,7 +1670,16 @@ type ServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(w http.ResponseWriter, r *http.Request, params GetStatementParams)
-	// GetUsage What was used, by day and model
+	// ListStatements The months of the statement, newest first
+	// (GET /v1/statements)
+	ListStatements(w http.ResponseWriter, r *http.Request, params ListStatementsParams)
+	// GetMonth The statement of a month
+	// (GET /v1/statements/{month})
+	GetMonth(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthParams)
+	// GetMonthCSV The statement of a month as CSV
+	// (GET /v1/statements/{month}/csv)
+	GetMonthCSV(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthCSVParams)
+	// GetUsage What was used, by day, model, tier and API key
 	// (GET /v1/usage)
 	GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams)
 }
@@ -1285,6 +1843,244 @@ func (siw *ServerInterfaceWrapper) GetBalance(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetBalance(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListBoards operation middleware
+func (siw *ServerInterfaceWrapper) ListBoards(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBoardsParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBoards(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateBoard operation middleware
+func (siw *ServerInterfaceWrapper) CreateBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBoardParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyOptional
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateBoard(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteBoard operation middleware
+func (siw *ServerInterfaceWrapper) DeleteBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteBoard(w, r, board)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBoard operation middleware
+func (siw *ServerInterfaceWrapper) GetBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBoardParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBoard(w, r, board, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RenameBoard operation middleware
+func (siw *ServerInterfaceWrapper) RenameBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RenameBoard(w, r, board)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemoveFromBoard operation middleware
+func (siw *ServerInterfaceWrapper) RemoveFromBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "image" -------------
+	var image ImageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image", mux.Vars(r)["image"], &image, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveFromBoard(w, r, board, image)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddToBoard operation middleware
+func (siw *ServerInterfaceWrapper) AddToBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "image" -------------
+	var image ImageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image", mux.Vars(r)["image"], &image, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddToBoard(w, r, board, image)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1642,13 +2438,91 @@ func (siw *ServerInterfaceWrapper) ListImages(w http.ResponseWriter, r *http.Req
 
 	// ------------- Optional query parameter "tag" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		var requiredError *runtime.RequiredParameterError
 		if errors.As(err, &requiredError) {
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "board" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "board", r.URL.Query(), &params.Board, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "board"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "rating_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating_min", r.URL.Query(), &params.RatingMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rating_min"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rating_min", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "rating_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating_max", r.URL.Query(), &params.RatingMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rating_max"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rating_max", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", r.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort", Err: err})
 		}
 		return
 	}
@@ -1841,6 +2715,97 @@ func (siw *ServerInterfaceWrapper) DownloadImage(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DownloadImage(w, r, image, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BulkImages operation middleware
+func (siw *ServerInterfaceWrapper) BulkImages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BulkImagesParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err = fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BulkImages(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CountImages operation middleware
+func (siw *ServerInterfaceWrapper) CountImages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountImagesParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CountImages(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2081,6 +3046,242 @@ func (siw *ServerInterfaceWrapper) RunReservations(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RunReservations(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSavedSearches operation middleware
+func (siw *ServerInterfaceWrapper) ListSavedSearches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSavedSearchesParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSavedSearches(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SaveSearch operation middleware
+func (siw *ServerInterfaceWrapper) SaveSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SaveSearchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyOptional
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SaveSearch(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSavedSearch(w, r, search)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) GetSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSavedSearchParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSavedSearch(w, r, search, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangeSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) ChangeSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeSavedSearch(w, r, search)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) RunSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunSavedSearchParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunSavedSearch(w, r, search, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2365,6 +3566,149 @@ func (siw *ServerInterfaceWrapper) GetStatement(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListStatements operation middleware
+func (siw *ServerInterfaceWrapper) ListStatements(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStatementsParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListStatements(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMonth operation middleware
+func (siw *ServerInterfaceWrapper) GetMonth(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "month" -------------
+	var month MonthPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "month", mux.Vars(r)["month"], &month, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "month", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMonthParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMonth(w, r, month, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMonthCSV operation middleware
+func (siw *ServerInterfaceWrapper) GetMonthCSV(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "month" -------------
+	var month MonthPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "month", mux.Vars(r)["month"], &month, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "month", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMonthCSVParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMonthCSV(w, r, month, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetUsage operation middleware
 func (siw *ServerInterfaceWrapper) GetUsage(w http.ResponseWriter, r *http.Request) {
 
@@ -2409,6 +3753,19 @@ func (siw *ServerInterfaceWrapper) GetUsage(w http.ResponseWriter, r *http.Reque
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group_by", r.URL.Query(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group_by"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group_by", Err: err})
 		}
 		return
 	}
@@ -2577,9 +3934,45 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/v1/statement", wrapper.GetStatement).Methods(http.MethodGet)
 
+	r.HandleFunc(options.BaseURL+"/v1/statements", wrapper.ListStatements).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/statements/{month}", wrapper.GetMonth).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/statements/{month}/csv", wrapper.GetMonthCSV).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/v1/usage", wrapper.GetUsage).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/images", wrapper.ListImages).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/images:count", wrapper.CountImages).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/images:bulk", wrapper.BulkImages).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards", wrapper.ListBoards).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards", wrapper.CreateBoard).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}", wrapper.DeleteBoard).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}", wrapper.GetBoard).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}", wrapper.RenameBoard).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}/images/{image}", wrapper.RemoveFromBoard).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}/images/{image}", wrapper.AddToBoard).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches", wrapper.ListSavedSearches).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches", wrapper.SaveSearch).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}", wrapper.DeleteSavedSearch).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}", wrapper.GetSavedSearch).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}", wrapper.ChangeSavedSearch).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}/images", wrapper.RunSavedSearch).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/images/{image}", wrapper.DeleteImage).Methods(http.MethodDelete)
 
@@ -2844,6 +4237,342 @@ type GetBalancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBalancedefaultApplicationProblemPlusJSONResponse) VisitGetBalanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBoardsRequestObject struct {
+	Params ListBoardsParams
+}
+
+type ListBoardsResponseObject interface {
+	VisitListBoardsResponse(w http.ResponseWriter) error
+}
+
+type ListBoards200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type ListBoards200JSONResponse struct {
+	Body    BoardList
+	Headers ListBoards200ResponseHeaders
+}
+
+func (response ListBoards200JSONResponse) VisitListBoardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBoardsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBoardsdefaultApplicationProblemPlusJSONResponse) VisitListBoardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBoardRequestObject struct {
+	Params CreateBoardParams
+	Body   *CreateBoardJSONRequestBody
+}
+
+type CreateBoardResponseObject interface {
+	VisitCreateBoardResponse(w http.ResponseWriter) error
+}
+
+type CreateBoard201ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type CreateBoard201JSONResponse struct {
+	Body    NamedBoard
+	Headers CreateBoard201ResponseHeaders
+}
+
+func (response CreateBoard201JSONResponse) VisitCreateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateBoarddefaultApplicationProblemPlusJSONResponse) VisitCreateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+}
+
+type DeleteBoardResponseObject interface {
+	VisitDeleteBoardResponse(w http.ResponseWriter) error
+}
+
+type DeleteBoard204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type DeleteBoard204Response struct {
+	Headers DeleteBoard204ResponseHeaders
+}
+
+func (response DeleteBoard204Response) VisitDeleteBoardResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteBoarddefaultApplicationProblemPlusJSONResponse) VisitDeleteBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBoardRequestObject struct {
+	Board  BoardPath `json:"board"`
+	Params GetBoardParams
+}
+
+type GetBoardResponseObject interface {
+	VisitGetBoardResponse(w http.ResponseWriter) error
+}
+
+type GetBoard200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetBoard200JSONResponse struct {
+	Body    Board
+	Headers GetBoard200ResponseHeaders
+}
+
+func (response GetBoard200JSONResponse) VisitGetBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBoarddefaultApplicationProblemPlusJSONResponse) VisitGetBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+	Body  *RenameBoardJSONRequestBody
+}
+
+type RenameBoardResponseObject interface {
+	VisitRenameBoardResponse(w http.ResponseWriter) error
+}
+
+type RenameBoard200ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type RenameBoard200JSONResponse struct {
+	Body    NamedBoard
+	Headers RenameBoard200ResponseHeaders
+}
+
+func (response RenameBoard200JSONResponse) VisitRenameBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenameBoarddefaultApplicationProblemPlusJSONResponse) VisitRenameBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveFromBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+	Image ImageID   `json:"image"`
+}
+
+type RemoveFromBoardResponseObject interface {
+	VisitRemoveFromBoardResponse(w http.ResponseWriter) error
+}
+
+type RemoveFromBoard204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type RemoveFromBoard204Response struct {
+	Headers RemoveFromBoard204ResponseHeaders
+}
+
+func (response RemoveFromBoard204Response) VisitRemoveFromBoardResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveFromBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveFromBoarddefaultApplicationProblemPlusJSONResponse) VisitRemoveFromBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddToBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+	Image ImageID   `json:"image"`
+}
+
+type AddToBoardResponseObject interface {
+	VisitAddToBoardResponse(w http.ResponseWriter) error
+}
+
+type AddToBoard204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type AddToBoard204Response struct {
+	Headers AddToBoard204ResponseHeaders
+}
+
+func (response AddToBoard204Response) VisitAddToBoardResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type AddToBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddToBoarddefaultApplicationProblemPlusJSONResponse) VisitAddToBoardResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3396,6 +5125,118 @@ func (response DownloadImagedefaultApplicationProblemPlusJSONResponse) VisitDown
 	return err
 }
 
+type BulkImagesRequestObject struct {
+	Params BulkImagesParams
+	Body   *BulkImagesJSONRequestBody
+}
+
+type BulkImagesResponseObject interface {
+	VisitBulkImagesResponse(w http.ResponseWriter) error
+}
+
+type BulkImages200ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+	PingvasStale        *string
+}
+
+type BulkImages200JSONResponse struct {
+	Body    BulkResult
+	Headers BulkImages200ResponseHeaders
+}
+
+func (response BulkImages200JSONResponse) VisitBulkImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkImagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BulkImagesdefaultApplicationProblemPlusJSONResponse) VisitBulkImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountImagesRequestObject struct {
+	Params CountImagesParams
+	Body   *CountImagesJSONRequestBody
+}
+
+type CountImagesResponseObject interface {
+	VisitCountImagesResponse(w http.ResponseWriter) error
+}
+
+type CountImages200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type CountImages200JSONResponse struct {
+	Body    ImageCount
+	Headers CountImages200ResponseHeaders
+}
+
+func (response CountImages200JSONResponse) VisitCountImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountImagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CountImagesdefaultApplicationProblemPlusJSONResponse) VisitCountImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListModelsRequestObject struct {
 }
 
@@ -3728,6 +5569,312 @@ func (response RunReservationsdefaultApplicationProblemPlusJSONResponse) VisitRu
 	return err
 }
 
+type ListSavedSearchesRequestObject struct {
+	Params ListSavedSearchesParams
+}
+
+type ListSavedSearchesResponseObject interface {
+	VisitListSavedSearchesResponse(w http.ResponseWriter) error
+}
+
+type ListSavedSearches200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type ListSavedSearches200JSONResponse struct {
+	Body    SavedSearchList
+	Headers ListSavedSearches200ResponseHeaders
+}
+
+func (response ListSavedSearches200JSONResponse) VisitListSavedSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSavedSearchesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSavedSearchesdefaultApplicationProblemPlusJSONResponse) VisitListSavedSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveSearchRequestObject struct {
+	Params SaveSearchParams
+	Body   *SaveSearchJSONRequestBody
+}
+
+type SaveSearchResponseObject interface {
+	VisitSaveSearchResponse(w http.ResponseWriter) error
+}
+
+type SaveSearch201ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type SaveSearch201JSONResponse struct {
+	Body    SavedSearch
+	Headers SaveSearch201ResponseHeaders
+}
+
+func (response SaveSearch201JSONResponse) VisitSaveSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SaveSearchdefaultApplicationProblemPlusJSONResponse) VisitSaveSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+}
+
+type DeleteSavedSearchResponseObject interface {
+	VisitDeleteSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type DeleteSavedSearch204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type DeleteSavedSearch204Response struct {
+	Headers DeleteSavedSearch204ResponseHeaders
+}
+
+func (response DeleteSavedSearch204Response) VisitDeleteSavedSearchResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitDeleteSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+	Params GetSavedSearchParams
+}
+
+type GetSavedSearchResponseObject interface {
+	VisitGetSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type GetSavedSearch200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetSavedSearch200JSONResponse struct {
+	Body    SavedSearch
+	Headers GetSavedSearch200ResponseHeaders
+}
+
+func (response GetSavedSearch200JSONResponse) VisitGetSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitGetSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+	Body   *ChangeSavedSearchJSONRequestBody
+}
+
+type ChangeSavedSearchResponseObject interface {
+	VisitChangeSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type ChangeSavedSearch200ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type ChangeSavedSearch200JSONResponse struct {
+	Body    SavedSearch
+	Headers ChangeSavedSearch200ResponseHeaders
+}
+
+func (response ChangeSavedSearch200JSONResponse) VisitChangeSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ChangeSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitChangeSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+	Params RunSavedSearchParams
+}
+
+type RunSavedSearchResponseObject interface {
+	VisitRunSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type RunSavedSearch200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type RunSavedSearch200JSONResponse struct {
+	Body    ImagePage
+	Headers RunSavedSearch200ResponseHeaders
+}
+
+func (response RunSavedSearch200JSONResponse) VisitRunSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitRunSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchImagesRequestObject struct {
 	Params SearchImagesParams
 }
@@ -3872,6 +6019,171 @@ func (response GetStatementdefaultApplicationProblemPlusJSONResponse) VisitGetSt
 	return err
 }
 
+type ListStatementsRequestObject struct {
+	Params ListStatementsParams
+}
+
+type ListStatementsResponseObject interface {
+	VisitListStatementsResponse(w http.ResponseWriter) error
+}
+
+type ListStatements200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type ListStatements200JSONResponse struct {
+	Body    MonthList
+	Headers ListStatements200ResponseHeaders
+}
+
+func (response ListStatements200JSONResponse) VisitListStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStatementsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListStatementsdefaultApplicationProblemPlusJSONResponse) VisitListStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMonthRequestObject struct {
+	Month  MonthPath `json:"month"`
+	Params GetMonthParams
+}
+
+type GetMonthResponseObject interface {
+	VisitGetMonthResponse(w http.ResponseWriter) error
+}
+
+type GetMonth200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetMonth200JSONResponse struct {
+	Body    MonthPage
+	Headers GetMonth200ResponseHeaders
+}
+
+func (response GetMonth200JSONResponse) VisitGetMonthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMonthdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMonthdefaultApplicationProblemPlusJSONResponse) VisitGetMonthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMonthCSVRequestObject struct {
+	Month  MonthPath `json:"month"`
+	Params GetMonthCSVParams
+}
+
+type GetMonthCSVResponseObject interface {
+	VisitGetMonthCSVResponse(w http.ResponseWriter) error
+}
+
+type GetMonthCSV200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetMonthCSV200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       GetMonthCSV200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetMonthCSV200TextCsvResponse) VisitGetMonthCSVResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetMonthCSVdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMonthCSVdefaultApplicationProblemPlusJSONResponse) VisitGetMonthCSVResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetUsageRequestObject struct {
 	Params GetUsageParams
 }
@@ -3945,6 +6257,27 @@ type StrictServerInterface interface {
 	// GetBalance The balance, by grant
 	// (GET /v1/balance)
 	GetBalance(ctx context.Context, request GetBalanceRequestObject) (GetBalanceResponseObject, error)
+	// ListBoards The boards, by name
+	// (GET /v1/boards)
+	ListBoards(ctx context.Context, request ListBoardsRequestObject) (ListBoardsResponseObject, error)
+	// CreateBoard Make a board
+	// (POST /v1/boards)
+	CreateBoard(ctx context.Context, request CreateBoardRequestObject) (CreateBoardResponseObject, error)
+	// DeleteBoard Delete a board
+	// (DELETE /v1/boards/{board})
+	DeleteBoard(ctx context.Context, request DeleteBoardRequestObject) (DeleteBoardResponseObject, error)
+	// GetBoard One board
+	// (GET /v1/boards/{board})
+	GetBoard(ctx context.Context, request GetBoardRequestObject) (GetBoardResponseObject, error)
+	// RenameBoard Rename a board
+	// (PATCH /v1/boards/{board})
+	RenameBoard(ctx context.Context, request RenameBoardRequestObject) (RenameBoardResponseObject, error)
+	// RemoveFromBoard Take an image off a board
+	// (DELETE /v1/boards/{board}/images/{image})
+	RemoveFromBoard(ctx context.Context, request RemoveFromBoardRequestObject) (RemoveFromBoardResponseObject, error)
+	// AddToBoard Put an image on a board
+	// (PUT /v1/boards/{board}/images/{image})
+	AddToBoard(ctx context.Context, request AddToBoardRequestObject) (AddToBoardResponseObject, error)
 	// ListGenerations The account's generations, newest first
 	// (GET /v1/generations)
 	ListGenerations(ctx context.Context, request ListGenerationsRequestObject) (ListGenerationsResponseObject, error)
@@ -3960,7 +6293,7 @@ type StrictServerInterface interface {
 	// StreamGeneration Watch a generation
 	// (GET /v1/generations/{generation}/events)
 	StreamGeneration(ctx context.Context, request StreamGenerationRequestObject) (StreamGenerationResponseObject, error)
-	// ListImages The gallery, newest first
+	// ListImages The gallery
 	// (GET /v1/images)
 	ListImages(ctx context.Context, request ListImagesRequestObject) (ListImagesResponseObject, error)
 	// DeleteImage Delete an image
@@ -3969,12 +6302,18 @@ type StrictServerInterface interface {
 	// GetImage One image
 	// (GET /v1/images/{image})
 	GetImage(ctx context.Context, request GetImageRequestObject) (GetImageResponseObject, error)
-	// UpdateImage Tag an image or mark it as a favourite
+	// UpdateImage Tag, rate or file an image, or mark it as a favourite
 	// (PATCH /v1/images/{image})
 	UpdateImage(ctx context.Context, request UpdateImageRequestObject) (UpdateImageResponseObject, error)
 	// DownloadImage The picture itself
 	// (GET /v1/images/{image}/download)
 	DownloadImage(ctx context.Context, request DownloadImageRequestObject) (DownloadImageResponseObject, error)
+	// BulkImages Change many images at once
+	// (POST /v1/images:bulk)
+	BulkImages(ctx context.Context, request BulkImagesRequestObject) (BulkImagesResponseObject, error)
+	// CountImages How many images a filter would change
+	// (POST /v1/images:count)
+	CountImages(ctx context.Context, request CountImagesRequestObject) (CountImagesResponseObject, error)
 	// ListModels The models, what each accepts and what it costs
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
@@ -3996,6 +6335,24 @@ type StrictServerInterface interface {
 	// RunReservations Reserve, settle and release many at once
 	// (POST /v1/reservations:batch)
 	RunReservations(ctx context.Context, request RunReservationsRequestObject) (RunReservationsResponseObject, error)
+	// ListSavedSearches The saved searches, by name
+	// (GET /v1/saved-searches)
+	ListSavedSearches(ctx context.Context, request ListSavedSearchesRequestObject) (ListSavedSearchesResponseObject, error)
+	// SaveSearch Keep a search under a name
+	// (POST /v1/saved-searches)
+	SaveSearch(ctx context.Context, request SaveSearchRequestObject) (SaveSearchResponseObject, error)
+	// DeleteSavedSearch Forget a saved search
+	// (DELETE /v1/saved-searches/{search})
+	DeleteSavedSearch(ctx context.Context, request DeleteSavedSearchRequestObject) (DeleteSavedSearchResponseObject, error)
+	// GetSavedSearch One saved search
+	// (GET /v1/saved-searches/{search})
+	GetSavedSearch(ctx context.Context, request GetSavedSearchRequestObject) (GetSavedSearchResponseObject, error)
+	// ChangeSavedSearch Rename a saved search or replace its question
+	// (PATCH /v1/saved-searches/{search})
+	ChangeSavedSearch(ctx context.Context, request ChangeSavedSearchRequestObject) (ChangeSavedSearchResponseObject, error)
+	// RunSavedSearch What a saved search finds now
+	// (GET /v1/saved-searches/{search}/images)
+	RunSavedSearch(ctx context.Context, request RunSavedSearchRequestObject) (RunSavedSearchResponseObject, error)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(ctx context.Context, request SearchImagesRequestObject) (SearchImagesResponseObject, error)
@@ -4005,7 +6362,16 @@ type StrictServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(ctx context.Context, request GetStatementRequestObject) (GetStatementResponseObject, error)
-	// GetUsage What was used, by day and model
+	// ListStatements The months of the statement, newest first
+	// (GET /v1/statements)
+	ListStatements(ctx context.Context, request ListStatementsRequestObject) (ListStatementsResponseObject, error)
+	// GetMonth The statement of a month
+	// (GET /v1/statements/{month})
+	GetMonth(ctx context.Context, request GetMonthRequestObject) (GetMonthResponseObject, error)
+	// GetMonthCSV The statement of a month as CSV
+	// (GET /v1/statements/{month}/csv)
+	GetMonthCSV(ctx context.Context, request GetMonthCSVRequestObject) (GetMonthCSVResponseObject, error)
+	// GetUsage What was used, by day, model, tier and API key
 	// (GET /v1/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
 }
@@ -4206,6 +6572,205 @@ func (sh *strictHandler) GetBalance(w http.ResponseWriter, r *http.Request, para
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetBalanceResponseObject); ok {
 		if err := validResponse.VisitGetBalanceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListBoards operation middleware
+func (sh *strictHandler) ListBoards(w http.ResponseWriter, r *http.Request, params ListBoardsParams) {
+	var request ListBoardsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBoards(ctx, request.(ListBoardsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBoards")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBoardsResponseObject); ok {
+		if err := validResponse.VisitListBoardsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateBoard operation middleware
+func (sh *strictHandler) CreateBoard(w http.ResponseWriter, r *http.Request, params CreateBoardParams) {
+	var request CreateBoardRequestObject
+
+	request.Params = params
+
+	var body CreateBoardJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateBoard(ctx, request.(CreateBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateBoardResponseObject); ok {
+		if err := validResponse.VisitCreateBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteBoard operation middleware
+func (sh *strictHandler) DeleteBoard(w http.ResponseWriter, r *http.Request, board BoardPath) {
+	var request DeleteBoardRequestObject
+
+	request.Board = board
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteBoard(ctx, request.(DeleteBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteBoardResponseObject); ok {
+		if err := validResponse.VisitDeleteBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBoard operation middleware
+func (sh *strictHandler) GetBoard(w http.ResponseWriter, r *http.Request, board BoardPath, params GetBoardParams) {
+	var request GetBoardRequestObject
+
+	request.Board = board
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBoard(ctx, request.(GetBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBoardResponseObject); ok {
+		if err := validResponse.VisitGetBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenameBoard operation middleware
+func (sh *strictHandler) RenameBoard(w http.ResponseWriter, r *http.Request, board BoardPath) {
+	var request RenameBoardRequestObject
+
+	request.Board = board
+
+	var body RenameBoardJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameBoard(ctx, request.(RenameBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RenameBoardResponseObject); ok {
+		if err := validResponse.VisitRenameBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RemoveFromBoard operation middleware
+func (sh *strictHandler) RemoveFromBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID) {
+	var request RemoveFromBoardRequestObject
+
+	request.Board = board
+	request.Image = image
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveFromBoard(ctx, request.(RemoveFromBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveFromBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RemoveFromBoardResponseObject); ok {
+		if err := validResponse.VisitRemoveFromBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddToBoard operation middleware
+func (sh *strictHandler) AddToBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID) {
+	var request AddToBoardRequestObject
+
+	request.Board = board
+	request.Image = image
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddToBoard(ctx, request.(AddToBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddToBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddToBoardResponseObject); ok {
+		if err := validResponse.VisitAddToBoardResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -4493,6 +7058,72 @@ func (sh *strictHandler) DownloadImage(w http.ResponseWriter, r *http.Request, i
 	}
 }
 
+// BulkImages operation middleware
+func (sh *strictHandler) BulkImages(w http.ResponseWriter, r *http.Request, params BulkImagesParams) {
+	var request BulkImagesRequestObject
+
+	request.Params = params
+
+	var body BulkImagesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkImages(ctx, request.(BulkImagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkImages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(BulkImagesResponseObject); ok {
+		if err := validResponse.VisitBulkImagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CountImages operation middleware
+func (sh *strictHandler) CountImages(w http.ResponseWriter, r *http.Request, params CountImagesParams) {
+	var request CountImagesRequestObject
+
+	request.Params = params
+
+	var body CountImagesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CountImages(ctx, request.(CountImagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountImages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CountImagesResponseObject); ok {
+		if err := validResponse.VisitCountImagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListModels operation middleware
 func (sh *strictHandler) ListModels(w http.ResponseWriter, r *http.Request) {
 	var request ListModelsRequestObject
@@ -4699,6 +7330,178 @@ func (sh *strictHandler) RunReservations(w http.ResponseWriter, r *http.Request,
 	}
 }
 
+// ListSavedSearches operation middleware
+func (sh *strictHandler) ListSavedSearches(w http.ResponseWriter, r *http.Request, params ListSavedSearchesParams) {
+	var request ListSavedSearchesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSavedSearches(ctx, request.(ListSavedSearchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSavedSearches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSavedSearchesResponseObject); ok {
+		if err := validResponse.VisitListSavedSearchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SaveSearch operation middleware
+func (sh *strictHandler) SaveSearch(w http.ResponseWriter, r *http.Request, params SaveSearchParams) {
+	var request SaveSearchRequestObject
+
+	request.Params = params
+
+	var body SaveSearchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SaveSearch(ctx, request.(SaveSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SaveSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SaveSearchResponseObject); ok {
+		if err := validResponse.VisitSaveSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteSavedSearch operation middleware
+func (sh *strictHandler) DeleteSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath) {
+	var request DeleteSavedSearchRequestObject
+
+	request.Search = search
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSavedSearch(ctx, request.(DeleteSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSavedSearchResponseObject); ok {
+		if err := validResponse.VisitDeleteSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSavedSearch operation middleware
+func (sh *strictHandler) GetSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params GetSavedSearchParams) {
+	var request GetSavedSearchRequestObject
+
+	request.Search = search
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSavedSearch(ctx, request.(GetSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSavedSearchResponseObject); ok {
+		if err := validResponse.VisitGetSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangeSavedSearch operation middleware
+func (sh *strictHandler) ChangeSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath) {
+	var request ChangeSavedSearchRequestObject
+
+	request.Search = search
+
+	var body ChangeSavedSearchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeSavedSearch(ctx, request.(ChangeSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangeSavedSearchResponseObject); ok {
+		if err := validResponse.VisitChangeSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunSavedSearch operation middleware
+func (sh *strictHandler) RunSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params RunSavedSearchParams) {
+	var request RunSavedSearchRequestObject
+
+	request.Search = search
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunSavedSearch(ctx, request.(RunSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunSavedSearchResponseObject); ok {
+		if err := validResponse.VisitRunSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // SearchImages operation middleware
 func (sh *strictHandler) SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams) {
 	var request SearchImagesRequestObject
@@ -4775,6 +7578,86 @@ func (sh *strictHandler) GetStatement(w http.ResponseWriter, r *http.Request, pa
 	}
 }
 
+// ListStatements operation middleware
+func (sh *strictHandler) ListStatements(w http.ResponseWriter, r *http.Request, params ListStatementsParams) {
+	var request ListStatementsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStatements(ctx, request.(ListStatementsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStatements")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListStatementsResponseObject); ok {
+		if err := validResponse.VisitListStatementsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMonth operation middleware
+func (sh *strictHandler) GetMonth(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthParams) {
+	var request GetMonthRequestObject
+
+	request.Month = month
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMonth(ctx, request.(GetMonthRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMonth")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMonthResponseObject); ok {
+		if err := validResponse.VisitGetMonthResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMonthCSV operation middleware
+func (sh *strictHandler) GetMonthCSV(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthCSVParams) {
+	var request GetMonthCSVRequestObject
+
+	request.Month = month
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMonthCSV(ctx, request.(GetMonthCSVRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMonthCSV")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMonthCSVResponseObject); ok {
+		if err := validResponse.VisitGetMonthCSVResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetUsage operation middleware
 func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams) {
 	var request GetUsageRequestObject
@@ -4806,145 +7689,195 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5H3rkts2uuCroLSnKrsz7JvT9ozl2h+O4zg+cWIfXyo/3F4JIiEJaRJgALBljqur9i32DfZF9k32SU7h",
-	"A0CCJEiRatlxcubHxLZAXD589xs+zWKe5ZwRpuRs/mm2JTghAv749C3e6P8mRMaC5opyNpvP3m4JuiFC",
-	"Us4QX6PdFitEJcJM7oggySyayXhLMqy/VGVOZvOZVIKyzez2Npq94pKaiULzpiTZEIFyOwgpPbnaEjs7",
-	"umZ8JxFfR0husUjmbuCeRV+TPMUlSbqLKlEQRNdIbanUp9Br8ULFPCP6cJghgkVKiUAxTlO0o2oLYyTO",
-	"CLomZWNhwopsNn8Pk84+RIGNvFE4JUO7qE6acCIR4wqOrLeSUbao4FISNWnl22iWY4EzouzVPimE5CJ8",
-	"CUtGPqpFDCOWemm9rRxvCFqRNRckaoFhTVM97eksmlE9x+8FERowDGd6E2aixnYz/PEFYRu1nc0vzu9d",
-	"hiD1jDAisN7VK6zHfTJz5/ov1dSbatAsmgnye0E1As41FPzl/k2Q9Ww++29nNaafmV/lWb3O8wQWfp6Q",
-	"LOeKsLj8iZRdCL1kcPEo13haiHiLJYkaOIE4Q+SGiBIJokR5in7V4OICwMYLhRJerFKCfi+4IjXYDOHV",
-	"h/M2cvITYFr/CT2A3rt/P5pllFUADkG3eciXcDacVlDev5XDl35BM6qqlVq4ksKP/vQJWeMiVbP5/fNo",
-	"tuYiw2o2n1Gmvr03i/TiNNOof+/8HJY2f6sXpkyRDRGw8s+U9XOfXzFVqGCKpiF+Y/iDI78+TPdJtHGI",
-	"HCtFhP7if70/P3n44dNFdP927v548c/bf5tFQbYlibjZRwSiHnUwFXgrARnc6olkzpkkwC5eCb5KSab/",
-	"GHOmCIMbxHme0hi+OsvNiL//Jg10x63r5oUVWxeiWf+OMIV2grPNKUDEfqenfRzHvDD7yAXPiVDU7DUW",
-	"JKFqkVJG9i3/BIbK2W00o8m+wXZBDR8H+46siWY8J4wkCwwbq/A1wYqcKJqR7j1HszzFLDiXTLmRyU3I",
-	"/Mh3KMOsRDX7kyjDJVoRpJdHWCHOYr1Wh2DaZBHNFCVi39HfUktCNXa91xCze7eTuA1HjSvwQVJLJr76",
-	"jcRKr1+DVcuxjzjLU32P72c4jhfnF9fn4f/puTyy0oM1PeGTf334dO9BiKCi2Xc4xRouHYjiG0xTrHny",
-	"35E+c1KkJEF/R4a04I8xZ7LI4I/kY65hgP4n2gjMFKg8TRSccvvV2gGepEnAXqzMNSmsBc/MqjJCKZFG",
-	"YSkkSZCBObIw9y/+wWXw4t2JJhDJYaTlfbXQW53wqQX1hC/clUz8Aq6NKpLJfV9aJHqmvwL6MYDFQuBy",
-	"Zvgm4MyEHVQo10WBZ+Y4CLMEtMGSKEQZIuu1Jp8R99wiWqw/qlHOX9vbuocc9R3UsG0TeOeCK6CGCL4B",
-	"wA73xpnj6iOB16CfsRg5HfUNxOkNmcTap+Ov+UJOWmXjQNn5JeMJSZu43RnTRmB9G0aoTPsuF5QLqsrG",
-	"vvvljiA5pknFSwKcT/+OVji+DjI5tNsShqhCOyw9RjyC8R1CobwQMQkblz55mZuoxntAiRxmN8mvh+R8",
-	"ZAvR0BNNQWmKnS7bpKH9ukzT6tHbSAmexpolUSqd9oXCqtjLX9+YUUFtw85QL+7tPAgmQbAi1ozDSUKN",
-	"nfPKg9Yap5K05bfT7hp26nlIRQ8tCedtEUEPKj5lCUk85fuQu2zp7s3LbEkTekMYkNQ4SvHuuDnRky0W",
-	"m7H0tsP0JjTJL1yh2EyEtGG82TpyTgpygGwzKNLFjGoHIRT5gZI0eSqEcYY0YZ8QhWkaZH4517sIOFD+",
-	"/c3LX5D9FVGmODCvFU/KCHEBf9HYBc4lVPlkguaffza3XuQ2FTpLTdUBuaoUyXI1kjnHuJBBtlzqK1pj",
-	"qvVjLsBjJqjWTzaYspBsioEEpxlECcGJkwsj5aymo2mSmW3sCj0/LayPMzhkkxeLbCyRT2fHNMMbMl4l",
-	"fa6Hh0RyStm1HL/4Cxh+G81+L0ixV5/6Dz3oVYpjMrPISqQav9ibnMQ1j8nIfqXvTT3SSBMxFbGmSaBo",
-	"5qFAkxBeU0mkcYMaT1+8xWxzONNycs0tWMOzASB3ow2y8uglqsi8wqFhPmGsbs+O3hC2345uY0zXBQPq",
-	"SZi4blygofNTjfXdiyPpOvyDwqpCnmEWCnNUG4jcJqt1/cmGofZKk1tXWmCFR5Osx6oDdLvFcpFx4bOn",
-	"FecpwTDac8/vPzXsyptx+GSvayqeoC5VjrgRkmVT0MQ5YWqiBYd4PZ4V2coM3xK62Y6dG6ydlt724HKP",
-	"S1rDc4NB2c4FtyLSm+DyPKD5eVZSw0k9U/puFF8AThkHtb+Trh7Rv+SeXUP0oO2AP7/8Z4jtWRtfBGAT",
-	"ILWQrva9OeEcJQLvGFpzgUpegFtCkJiLJKwMVv75y3sPLx8++Me9h/c9N/15UOdUJJcjL1zhTVNK7jtc",
-	"hj8+N2O/vdclux1NjJd979ItIjOIV93mMI2B4OuyzK+NhsaQyTBVDCD7MIr24uQYk+Uu6LPXx3EwhtSA",
-	"idrY4matLsodIrJIYc9v9xtCLqMAdnBqVSoyVkm1YZ2F+eXTcRT5uDaG22FmKhHwyG8khPJJnUqgpBfY",
-	"AHMwnmJtDij2a3zDC0FVj1zdNMynKfr6JArbbw7AdTpb/mC1ejzJbPG9+w/C+D+ZQtS2yFYM03RRiDAf",
-	"Gfj3xSHeT09JH+OMOJSCQVHvJBwYFb1DwIbyWlRVQbpJ0D5e+hZAQ8XXQGsDtwOyXtbQUfNptmmo+QsX",
-	"i74X1vhhlp+xCCn7e6hqErpPx7cptx+60YEr6AXnEfT/XpP9C6v+sI93uSawvUp/Rpn/rxfRNEQ4qrIW",
-	"cr0+Z+o1WOEBR57Vz8epQPjj2JGUHaQugqtMLxNVWwtdjnVcd9IbJsvh/TT4EykNBaZYKgjiTVqgNx0i",
-	"F2RNP4bzzFZkQxmjbONyzCSJBVERUhwpkqbompQS4RwLtdc/apIRzGJ2Ow0O2gPeDmO8JuV+/8dPpHxB",
-	"pbojC9C3exvA6w4Jh/b+s1PTe6yIQd7j6KRlSgx98wtYE9Vn1wYzx+NBwHhou5aJ2hLjIAcFGSl8TSTi",
-	"zEM4j5scHKXkPB22QGQYW9dUSOVSRB3VRhNWlvRfZMrV6PELbQkEgKX1DTC+jcaBtAKdFamieUqqfLVx",
-	"+T+VwTR2XwWjatGr2b8SNAZlnjOCLs7vXf6//6P/3yj7yGbzWvAhZ+eM0Ntg1YymKQ0s+lQqmmlSR89e",
-	"vUOaSVUsxXCCqaqByey1bARQpoFx9jL9O6qNtoqkGjjVJYHavGtAtHnUXto/AgMyPCQcyY/JYsX59X4l",
-	"wxsb9bOrX8jORWHT9OV6Nn8/hje2T2fkQ/f632z5jrmUt70x2g96Px47G6Ut9HtX2trCwMiWttA38kBt",
-	"4WVOmJcUeUC4O5CDobhJfC950fRmjo2Hv4Tkv95kTRyPElnu+9tohnO6uJ6CSxb3bj+0M0yfM4SRsKUB",
-	"LuMXkn/Nat9IxNOESKUVkajK3qZKWk2lm11ltxm6nlc2y7N1fsYKnC4SKuHLRU5ETEY7Au+SjycnfNEn",
-	"7jPO1DYtF7GL6TQB/O4Ngl8eIVakKcoIZhKtSoQ3griAVg9nfl8dM5rpj2cfhrSLKlH2c+a7NmSCTXit",
-	"mXYTFFHvxYaTZPsQ5ghcHvDuYD3zFZdKA/kIeXoTzAknelxZC5WysCJ1f/LUShB8baIvCVmpQDmMDQKG",
-	"I/u9uXS5VzuwL1mjqgEwC9kT+TlgPUxCS9MXlpxDae1yOp1r1LPxqAnp8FUsdgRJpXgVjBm0wGKGhfbl",
-	"xWDdMcPQqaoQWsh4UA5oEhB6b5Se5hHKBd8InEmUkJgmRHMtqsK5Kr05QkQILsZncXiZSMFUDls2M+I+",
-	"eE7Y6CxM8GEujIegc4T6+kbD9YDsSiiT6kuBr81CqK8CbSTDJZJFHBOSoBQ38qc8E7HO9hglFlRKBuy4",
-	"9sYem4o4vNIqAVQHAULt81NYR7BZzUv8sB971+GDpYcYNoJI+YOwUvEu+V5rgWPVdqP2a7IHZjSFDWtj",
-	"Ga4IZRuU4YRECCQmSUy1w/k4M3YSw8oFuaFkF7pVLQnRu9cvTIKezDS65TRWhejLKNqMyAuG+6xzc8xX",
-	"Dioe96vuIXTjXsJVwOwmEmqlthQqC0lBklP0GOV6OKKmlBSDafwIiIlYkxlKd5HQltBpt45lS3AgGeDf",
-	"+Ur6BjbSFjK4I7RaZIp2d5gqWy9qyIOzkQVJbmeLTC6scdVSK6FKj4IzJuEMKmf1f3ZcXLvKWbXlkiDY",
-	"v/HcjAwe+mtTNm5t7FY2HiuqEOO7sano2NbLOVVHw42yzWLNxcJM6ziBxqsP+/iLubFq4jAa2cSRVrBY",
-	"q00J37HxmmWlrATk1XR1xYP9yFjeIdHCQd+Gl1XTTZw2aGwTehuBwOErMVP6tkIN6qjpP/FB0Dhe7z3e",
-	"MWGrZRADGzpFVbLPxTiKrcPfLaZEP5LUn69y7n4z0jl5YEbXkZKzKtdoTy7U5ONUwefjwimYjRRCmcFK",
-	"g8kW3SHkd0A5g0xpTGRINaTx1hZDggN8S9LE98gP5vjqSUN8y+a9D337TpIeAe+sO7vlvSTsnfU7rOLt",
-	"ZDLOMsyS8SaGt94T820zznrf5h3av17s8RpU6+85m1tr3+laTv2POFZpCaLdKhtqK4gl3FYkel9s2haD",
-	"TASwaNLLlAr6JqT8iULAskbThEUc468y6Ccerab2/qTNi1bN9b7Uzc8CroqsunC7HUa7TnBXU+Le4K7f",
-	"dKH2NwRc4xjZngdI4lK6kJelia4q/VW6KD6jV+ELuw2GzP9QXGNbXRXa8SJN0BbfkKqJEcLpaHulz3PQ",
-	"YZZJ0PIftvIDFH8onXct74xLVbdY0tYGeFZiHjaXxvCFiyE9nTb1sYf6yxZuk5izRHqNWKzWjKAjExQD",
-	"r0r9QyZJekOC6lG1z38+uNy/uQMFfi9Tat2ZtJHE0bKteX1Q2LZvf50qUpNr7XjXSD5c9WIZT4yNNW/H",
-	"gCKQPyjqH6YqMRa8+6IbboXQZb0hWMTbrzWjL5oprkxjpqkpDO3sPzdVGAhagzgug/m1wVcSmgBfiRBW",
-	"hu+4vnFWaz+WFjKeTN80Cg+bh8p5SuOyLwykKNuMx1cXQpuaaOE5I8K/JGGuDpOaGOvohgjHKhj3GUer",
-	"aRFJk/F+sT9X4bm9jUZAcqgOPXL41XL/VKg1jK6vKuRsMdIinVA0XM/3ukjJntTqYdXGq1qFLQxvH5br",
-	"bB6KQBYrLKlcQLF7KA2PsBN9XxKzRG0rF3TVpan2sI3Kewt77qOZIiKjth1e58fdttwPkGqG2tUfOJ+Z",
-	"LAgs8E7c3UNTBbPbUQ74ARoSQCuVte1M0OwhNa7VyRCHdfW04Yj2oOTI+A1JHsHOLClFRmRMLgg6qBnX",
-	"Aq/V/jyRUBuihQl6TDHzepstRIgyE15IjFMQgP6NRKa/TGTRH0vTihUjy2vMDxWTmZL+cHANVH/ixDU1",
-	"vh8X4qib9ezjl54fYNFqQ1X9PZTeMZCqcVwB7g4wGV2qDydjiyCqEGySoVzLwVEf7M9mgRsNdTRyx+lS",
-	"UvfIHehFpjvZsBR0LOUIGnuTPf3xtThvKoeFoxQTxwW5CoUSmk5M2oNhftCHZRbNVimPr00elGkM1Wjc",
-	"FqIQs1Zv7sAEjnlYX5kDAgNthpP39nJtROswgi6tCMtGC+UI4tVUtVq8Vn08jtk75Fg9QTxK7AkovLXJ",
-	"jQ6BCFNE5IJK43IqEsqNi2HmGqgIyDogJIgl7yTekNck5+KuWYhmJr4Lkdla8KyDcKErUHzEsBYsYXL4",
-	"dCA9vdrdEbLuElyOOozXvDXgH2IJ2CZYIT3fKD1nWk+iYLpMz+D+ngA1NzrIQ1F61fA+PJpsrpMbWJ01",
-	"fJdkYqCpdghbXyMWoBKfomcmuGhbsK54wRLNUkxXRWAgdVHIoypB3ChsiLO0tHkocJF6VqYtT8xQjstu",
-	"ts0xgt1TPr0NBVQkiQtBVflGY7bZ13WoDfpjhh6/eg7tzuF0UMxnWyLlNwvX/hpkJsHCT9HbKpWbjs+U",
-	"rXmgwzr0MGYuDT9CWF6DIYBNy/QI2TQ5kzomI7TDKoaG9Fkjj2xN9X3pf4X2ZIblS0IQse7X3ZbG2yvm",
-	"7p3geGuDOFKdXrEr9re//URKefq3v6Gnps0TTlO0Kgy65MUqpbH+QKIYC0GJRMvHhdpyQf8FNzJH38HZ",
-	"NUT+///+v8tT9KuBVcrZxkgnxiG/0Z71ipkIhESX55f64IiutZBKqGn/Sj7SamdeU3a9wSc4TaW5C207",
-	"Vcis8DXR0Fy2mrgv53DUka3sr5jtZV+XwrlnEqhE1yRXcEN6LEC5DqRoyBu0aOzAPckwR0oUZKnvdF1I",
-	"nEpEWZwWCUlOr9hbfyswh4NXhQHSfEgSuwb11siozDRmLC3EXhOcaOwoeSEQ3zG0E1QRuF4bonbPWNjJ",
-	"XlG2ucHyxLWNX54i0C2oamkWS1+1WJpUuC25YmbADlMlI4vCwEU0c6cZiWygw1dDYHM2NHWKHrO6MAUr",
-	"FEOoSmMC5NdpNEKEgQfLYuAVq3YNj01Y+FoIWB+/h9GQpKzBuOzr5r5E//31D0/Qw8v7//gf9hKQhBgk",
-	"WsY8IctHUBKz1NS9NOmEkBqrN3zFIDYKhvsW51ALBNDZ2eKihNud1f4hvTcbYPX6gGiSlFXPV635ykgv",
-	"Vim8SKOfCTSZTcAW51ds+ezpW3R2c3FWN1I7MaaxhgrImizDopzNXfNO2OHj5zV7MYe2j5OUvAAeHm9J",
-	"fH1ahfTms9zA3VPZ5rMLFznFOZ3NZ9+eXpyez6Bz+RZ4q96XVwO1MeVtFUt/nsArF8rVP7Xa8t87Px9o",
-	"yT+tFX9VYtVtxf+2rok6NQHlqkAuNGO1Ra+9vw9lb7pK7zbFNaZFwHvXE17OPugvPRhZ57xUYakhPbGB",
-	"4PkYgrRyi/IUs8jlCgHvTjH7RtYSnyUog+xNVfE3K94My7sm5Teu7AtRecUk1BxSZrZvaVSL/EeBorKU",
-	"4BuTGcoLBRMKm5Rb7bYkyidxPTlwkA7bjpDkeqaskFqSoC0WoJRsCiIl0jPPEVZ6SanQxQPwleFYESEj",
-	"JIt4q9kVJPwmPEPv3j3/3hBBE+W4V0vYfDqmp9iuHnLWekDl9kOV1v4dT8qj4atf7njbVC01x7vtkMrF",
-	"UZeuaxqHCUZfs4bmKbSHqZ5WConCvmXtZ2fVuNto1pZM+76txtndHkLAVjOczd9/8Mm5pa4Nk3FOT65J",
-	"KXt5XUql0irX5+R0rn1D4OIeu64TDY1dkBt+TZLIlYMCfzgyJ/xGOoYjwxCMKr7XhFhc9bj+PHRW99D+",
-	"wlTm6nbD5HVNykdeKa4ms16WfIyr+tmq0faSRmH52adrUt4aUZWSUF75W5A5pt07qBng71+TnT4WZMJU",
-	"b0mBq1ScotcaGbUWS5VVro3PCko8tpRtjMBKsalb1qqKxuEVcWh82uH25geDQi1eH3hv6HrPW1Qj2swY",
-	"mdDAm8twMFufAHR8u/W7XyTAb/RVruonY/p0M/eqzFQ56T9HdRsFG+SYmcEMhMBXZF4R0zYoVJ7YG0ck",
-	"lcTq1zIyTTaoBAvDPD5mytYjxPjOSPvQ61W4+fDWGPdv4B6Px6YdXHsYgAVOS666JwuHZCGMuZMMrb+t",
-	"HvQb+tAMuoPkbQgMe/AIrUrkgrAOgZ0fssLflpexV+Y+a3jf7obIe4bbpwdHjDRPxemBIXytH4MYhU71",
-	"uxLdF/2ajjrIBAVvC7MOyMDqkA0beHWyChB9Vtpo9aIOaTJghLeo40+K8bWK5KFzhBjZVdqYRwM+Kvtq",
-	"U6uDu4k9yqbjlyWmdtL88298pdUJzgh0KrIPOS7BCbmEESbzx6ZcbXma1G5g40iLCyEIU1fMDFlxfm3k",
-	"84onpesmBX3HDdsG711GmHqE1jxN+Q4toeX7MmSlGdXvmV+K9lWaat3+4l9YlfS7rYelCVy1tIWzNjQo",
-	"GwEBF6w+siH3gse450VK8BI0iw0Rlfve1/0DDMOKWB9bR30VsQnTZFc2nX2q/3I7pGzdAdlbL8qOkD8N",
-	"wfZl2Hkfftbg+a+l8LxkDfQHT6yx+rxHMQ7CsrP6kYqwhHiqzS8nBhjf2eiRXhf0cVOHYLOs5pUu7lfg",
-	"R3WcSG5JYjtdmxE2peP0itnHvPTH2PNn62Vbpt0jkEUgJUA3QRAM2VHpKlckWuJUEJyUJzBgeYoeu+r0",
-	"DJcmGAR+RT272UjJC1tCNLdhD5Net8BqkXGplrbcXW0JawVbcgFWKiDJiclGWSLKpCI4QXwNTnsIx3FB",
-	"rpjaYgar7YCx8TQJCjUAwHHpvKf0pQqRgd+1vgVXBNP7onUDPmGrqUpjH8xVnyihq4eaPys3ajwuF+BH",
-	"P/Kd0W28cZCWaXP4/gKuzjoiBGdshKIOZjj10zebYBdDcPCcQBsPM9SPtq41SpjA1lIynMstV8vIEOXS",
-	"mEJLrUL6zxEBx1rmtlHM0jWr2UF9wBUzLibLBajSHEk+shNUy2lYpUQRrQhTJUm6Nrta0mRpck6roRon",
-	"bOTLpWbXx5/r9UzGFVRxYYmWL7BUJ0/1UU+ef79Eimslq8iIC7hV54LQMo637lzKJQJnVEpwzIr6Gwec",
-	"KwYeEkb0SM0HY55pgYGuCcnNbiH5GZ5MNqe+uO/8buaQUgmCM81rJYIcRRseYjhFZm8mpwB+u9KkhzLK",
-	"CkXkHMWcMRJbH90pesUNb2npcxAedRF3E+61cQPNhMASvXhg92EDCQGeaX4/Ls8MPgTfuLG+Z+C9bt0T",
-	"HEWKfFSGRE7McZoMq5P28vFESnJS05RD8xFPjnt9kzSxW4SZ9mTTlHRAu1SPamdp/QiuzV8hDWYKr6rT",
-	"wHo9Q8+dLv+ncAr5ffwHfDM9Xyu86UPqEdlU4TldfttxZ21c8VQjo8cFfzwNon4l4S/umdrgNCWi7PVF",
-	"WeJp0dvZJ/jvYGTouXJZA6pexyUWIQlVq6foe/31cDDoiefDMMFMUz/QDQOZrTy3zXHGxWdM8zYqkfk4",
-	"Odq1HuGCADgQ6XENfzrXEvU6GhwY7sD1PjuF9TkL4Lj/9fwEA7e8P6pJK7Q/JK5ZPWGjLz13rXyaNwP9",
-	"Pb3MgpSsIR9Ia5KQRKi2pNS/OD/z8/XJz5C+WJH9Ut/Q0inXlvZURfOQcQyZdSUvrhhoj5IQm/haeQiC",
-	"VnvlSQjplwU8ENNDEkFF0e19SPAFdcTje5/9J25G+Z2PTKXm2aQeUs30j/7lQ4z2jyDdY0hEvKm4rTbJ",
-	"9OFAMmmr1dfMxonHs4TvWMpNB8ogn3YDhjDz85B5j1p2gwU1Edl6wrr/HBd0Y8uCXYGO90/V416hLo9t",
-	"WfLt+b2hiIHtWKoFs6vtZeSjctZpC8H8GER/bOFIKlO1NWUf5O1DBlNlMWib/GyGfEYKrt/a6MkWM7u8",
-	"g/XWk1X31rUAlLbuGfwfOI5JbgOV9rVEkxnt5wBghVO+KUgNyjzFe+L/r2DEZwRk1c2+B46wxQjFW4Lz",
-	"Y+TYDYA1t2cdABjEdQeSjd+62C9a0bpfEVUuA/0U/WLDAZC8VEcOQwHc/7ANQj+H8Gs0Cf3C0s+cq0fw",
-	"AfSO4vTolAqYfl62i9Wg+8OrLx+47B+4QOCzF1hxIdFuyxFIGc1XqakkKSSZQwKA7d3Z21grQgmHXCzw",
-	"3BqPeUXKCU2uGEQe0LKQZGnjMtIUKrn8dT1Vjm1iuneE+sUspyHWiRPw6ESNprRy1iMurpgruX/kBZT8",
-	"+HdP8y2EFVrWLS4HchReNxr6fZVJCqHeil82S6HZTStINX5Cwpakf6lQy4+aetwBtdYCdKOsOaPJpuSF",
-	"aCkNnYQ3n6TPPnl/uz3zeoDuifj6RFVXdZqw3yl6yapEMYl+K6Tj+gn8wwZaJvnUY+IdJiw7N3RvvTNX",
-	"DMSDIb5T9LhJzW6JVqgXoh3wI4NyO8gLrYw7xtXJmhcsCVKjXesu5Oh3jBuZRxGk4M8kdLq98LqU9KuJ",
-	"91qe9leiIahOBHxrtVc7hF7qvrLjyWWOlqYrCFQC2j49rk+NVCBJDEWcone56aYuCEEJLl2IjVqstzRF",
-	"TcW0VDRNr9iKOMH1yFCSEWaum5c7NYxGVQ+SqPKgCFs0alqiDJPcFTsKzUnbXO+PJ7njC81m48AvrF+O",
-	"IfUf+c71dvsrZicA2tti2narxbFUP185f2VPpmzBJCqAVu+fn7vSZAmZsSIhInJ1824fXBL38ge12dQp",
-	"WStb/F49nKElX6xnSGyS7RVTAjNpXkBxZY4mrwCypngKXiV4yUQhnKYuqG+IGzeqwVtxEGAA8DKI/lwq",
-	"nps0KKBwOTdH2JrSSOgWqlVoLbz5jkWmpsiWosOZq6JQJBUAw3lZzC4BokH5W7DXvs3x9evCpi/9F6bs",
-	"QNvYPjG+IiDI+domiNjC+b8QkdtM9cgZixqTrR6HMsxKTQzu7dM+ejfxwl4PkPn56430t+6di6Rq/mge",
-	"0wXxjDfSNMxjJUox2xR4Qx4heC9MK+mZjUeE/La/98UpLoPPnA7uyL3zi6p3fkMrulFTFx6TttD3wv6e",
-	"RjL1OxAXD7odlb9kdsPdsjjMKyt9WZnNFuEXD7795+Vwi/C+ZeyrN599HWn6+A7lmLpVLu89vHz44B/3",
-	"Ht7fn3jaxOCfcQIVKFwg14wveDGmm9bEKsHwalUbwCBK86+rGNFrE96b0hKhFXF8hkjjwa67Qu00j2gm",
-	"ivz5c2B+oCyx1R5oVVqOFwErBjnlSZL+QE+nL8tQAUinDfJnvfTWWj1eObNrLXrWXMTk+FGLnnY4UAK6",
-	"tZUJrjWOK1ociG5I1/hyENDVoK9eIYACzpQyUvdxbOTH/fkS6JptTv/CSXSmCVXGb+C0UDNidNfelLqO",
-	"bltI2wq2D5Ohu+ORy/N/gKT8BJcRevf2ifd027fn1pe14QfJ0DHi8wUOr614gstT9Ni+sPDtgwe+X63q",
-	"bHSAyP3C0tbvOxpA/peMIMF3dVlAgk1qJGijrlFciQpw3DV6tvzZ6eVXV/lQQN3DqmyePUwnTcliGzq+",
-	"/6Cv0HQVMQRRiHQ2n52BV8HO8skhR9UZQ2Oj/bdasnj/6MdZ/bFVg9Tqn6wacPvh9j8DAAD//w==",
+	"7H3tkts2tuCroLS3KvPBbnd3bE/SrltbjhNnfOPEHn9sfqS9LYiEJKRJgAHAljW+XbVvsW+wL7Jvsk+y",
+	"hXMAEqRAiVSrHcdz58fEtkB8HJxzcL7Ph0kqi1IKJoyenH+YLBnNmII/fveGLux/M6ZTxUvDpZicT94s",
+	"GblmSnMpiJyT1ZIawjWhQq+YYtkkmeh0yQpqvzTrkk3OJ9ooLhaTm5tk8lJqjhPF5s1ZtmCKlG4QMXZy",
+	"s2RudnIl5EoTOU+IXlKVnfuBOxZ9xcqcrlm2uahRFSN8TsySa3sKu5asTCoLZg9HBWFU5ZwpktI8Jytu",
+	"ljBG04KRK7ZuLcxEVUzOf4FJJ++SyEZeG5qzbbuoT5pJpomQBo5st1JwcVnDZc3MqJVvkklJFS2YcVf7",
+	"jaQqe0nN0v6F2z2U9i/JRNDCfjmzv0+SiWK/Vdze6rmdOlzy3xSbT84n/+1egz738Fd9D2Z/lsGRn1RK",
+	"SxW/7qlg781lCiOm9pAWACVdMDJjc6lY0gH4nOf2AMeTBPf8W8XUutk0TtQCTEHfP2diYc95enJ2P3Yn",
+	"3zPBFLW72gKPRT1ob6A06zjIPMtYUUrDRLr+ga03IfRCAIqR0lJEpdIl1SxpYR+RgrBrptZEMaPWx+Rn",
+	"Cy6pAGyyMiST1Sxn5LdKGtaADUm8OVywkaMfAKf7TxgA9OzBg2RScFEDOAbd9iFfwNloXkN591b2X/o5",
+	"L7ipV+rgSg4/htNnbE6r3EzOH5wkk7lUBTWT8wkX5suzSWIX54UlsrOTE1ga/9YszIVhC6Zg5R+56Odz",
+	"P1NuSCUMz2OcDTmRJ/Q+TA+ZQesQJTWGKfvF//zl5Ojrdx9Okwc35/6Pp1/d/NskBqofpTBLj/7t7T4m",
+	"hf2RcEHevnmSEF2lS0I1OTs5e3h0euo32CYX+GQrHgUbPcPtfXlz9KeTX06Pvn73n6e/nBydvftzfK+v",
+	"mGbqehfBqmbU3hQbrORI9jWjKl1uWVbDgL1XxPlhsRs7hy6l0Aw49kslZzkr7B9TKQwTgNq0LHOewhbv",
+	"lTjir79qRLthS/p5YcUOptrXd8WEISslxeIYQOC+s9M+TlNZ4T5KJUumDMe9popl3FzmXLBdyz+BoXpy",
+	"k0x4tmuwW9DCx0N847lPJrJkgmWXFDZWE3JGDTsyvGCbSJVMypyK6Fw6lygWtSHzd7kiBRVr0rwLmhR0",
+	"TWaM2OUJNUSK1K61wUm6/CKZGM7UrqO/4Y63NIj1i4WY27ubxG84aV1BCJJGOJCzX1lq7PoNWK0o8Z4W",
+	"ZW7v8ZcJTdPLk9Ork/j/7FwBGdvBlpLp0T/ffTh7GOM0yeQbmlMLlw2I0mvKc2ofq78Se+asyllG/kqQ",
+	"juGPqRS6KuCP7H1pYUD+nSwUFQakzjYKjrn9eu0Is7Yk4C5Wl5YU5koWuKpOSM40yoyVZhlBmBMH8/Di",
+	"H96PXrw/0Qgi2Y+0gq8u7VZHfOpAPeILfyUjv4Br44YVeqd4iUj0vf0K6AcBS5Wi6wnyTcCZETuoUW4T",
+	"Bb7H4xAqMhDI18zYx5DN55Z8Btxzh2ip/ahBuXDtYOsBcjR30MC2S+AbF1wDNUbwLQBucG9aeK4+EHgt",
+	"+hmKkeNRHyHOr9ko1j4ef/ELPWqVhQflxi+FzFjexu2NMV0EtreBj8q470rFpeJm3dp3/7ujWEl5VvOS",
+	"COezv5MZTa+iTI6slkwQbsiK6oARD2B8+1CorFTK4vp9SF54E/X4ACiJx+w2+fWQXIhsURoCDXlT9JHX",
+	"ux9z+PYJjETmTM1IgWW3rFTr4MmEF3TBtkkxVDGrSnIz7PZ6JK+YcAJD6x20ztoL1CcehJsGA8FWTBsC",
+	"0xGwDzHiTRXte4Ahu2D0zA5CGJllVcwE5fllpfIosVUqvxzPGrpAgW11l9uYvBc2KKMFUtdMZQOkLvvp",
+	"c64jzD6jhg5/eAHUG4ync0aYsvcEPznkoVnG0RjwMtjQnOaade/S41vLmHOy2wAQbgrm6N3UC/WTRCYY",
+	"gPZPQgr2n10A/zkO4Sq/epx6hX/r2SJs1kiSSfv/jKZLxO5j8kaSjOXMMLKQTKMlTEiz5GJBWK4tFhVc",
+	"hAucbgjBWXZp6GLnvb6xY+xDbsfLy5lnbQP5C24zsENalbeB9UzKnFFhR87ptawUNyH7CH62j55Y7FTL",
+	"cRRccCGv2aUVyUdv2n07HDw3MeSp8qtXbF5pNGl1n4KMxdiY1Q3nhBKnr8fQKWOG8jgbGsfYetgPbO1d",
+	"74F+qxjyihGI/B03S6YIdUZaIhVw55rzdzCzppWt19VQlX0nx1qSwWSPlmS04G01BScT3Pkg2D7Foa3H",
+	"dRALDZ6cgr5/hp94m6L76+mmZJd7W2ZtpYRvbmembGklCOZ+nNCw6gaOL6lYoBw3QOBcUn1Z2NuIUn9w",
+	"hVHMV5bQYhraa0PXVkEDVXxNVgzue9iLFhBwRKDWV7wsY0s+VpYtC5ZYPM8kKIYLScxSyWqBHgtHB1a+",
+	"KhADB0CoEgFEOy8FU4zk/IqhV4zmitFsPWTazlX7FcLVmqM2cA7uK4YWT6wKmefUE3JH/srG+UPssjmj",
+	"42wTmhmTj/vCUFPtxIrXOCoq0boZmsWDnUfBBBBGw+5OlrrrQd9LEkqc92DXoek1y/4BI6Nv3RMQ3Z2n",
+	"6gDS26a8FlsSLq7DXXrUku9ExrLAZr8PUnZM/m2s7NiF+DUToBwP05oCZG1P9GRJ1WKo5ryi/Do2yU/S",
+	"kBQnImYJTMgp5lnF9rBSIa5voni9gxiuP+Usz75TChl4R9HoF2lKaXcRedn/4/WLn4j7lXBhpFP4snXi",
+	"5QuLXU6c8g7unUqYX6+Ws6JnqUQW0Zkfp6lUmZXB693IK30et49wTQy9YoLI+TwJzNpomiOps0Z0RKM9",
+	"rGmj7Snd1z9mD4lBpWHaEbuhMawozUBZIKWVjpqd1hZx55RbQEkFMFTcPu8LykVMWN7HfpIxmnm710A7",
+	"ouUu4yyPYuFW6Pnp0oXRRIcsyuqyGMr6xr+2+4itMQkp5+JKD1/8OQzHJ6naieH/sINe5jRlE4ewTi8Z",
+	"ttjrkqUN5y3YbqP262YkCgtqLGKNEzCSSYACbUJ4xbXX+jHEA0W1vVm5F1v8gg08WwDyN9oiq4BekprM",
+	"axzazic2LFYLJnZbrLoYs6l4gPQZJ65rH8sWV57jP2mWz+M/GGpq5Nn+sMAc9QYSv8nA/tlMth1qL52S",
+	"fwtjXcCqI3R7G1UsZu/boSw0mxlqXejaUpxLasDLsqh45p3MDdFCJFQzXlTFzCmljC+WQ+cGb05Hmn14",
+	"f6cALtiCgjOhVNI9kcEE908i8nDgBWrp/RNj78bIS2/L6exkU7rqX3Kn2iBNV3Q/O7n/VYztOdlGRWAT",
+	"IbWYBPstnvCcZIquBJlLRdayArerYlboiovItcXj/tnX979++Lezrx8Eho+TqCRuWKkHXri3D9Ykt+tw",
+	"jVXny7NNslvxDGOHxirtiHj1bW6nMXj4IvbIT4yGhpDJdqrYguzbUbQXJ4cocrdBn50+3L0xpAFM0sUW",
+	"P2t9Uf4QycTrIHB+t98Ycj0roi8SWN31OAfSsyx27tnasKHirguAu8RfPhxGJUgbY0PXvsw12rG/0BB3",
+	"zpq4d6ODEDBQt9Mx2vwWFWGHq2TRUsTGSP6jaHW3YhEYtMe7b/YW6IcT65KePXgYp7zRtDnISXxA53FL",
+	"PRhiHNqXd4CKsBHjjsrBButASu1QYQ3pNisJ8bhGkMSzjVAbaakb6BTfw0kO2PgkHpXaCP8DQOll4w1X",
+	"k2IQLmF/J2ZJBbgb0JSDx+6QaswDpyduge1H2E9U3sOL1dmjm6F3c0/rFUb4B8E2qJ3vQjGSs7khmKMA",
+	"3hNc9Jg8FsSql2vvP8mZ0U4DxrAP52PZsJsNdwA7b/9uJjtXsthEgh9pxiDAVxE6RzviwCCxvXn2nmoH",
+	"0ttlQd+PYMruGy6Gf+M5acdUmufOE1uQotKGzOzldZxz4w7UCNenDyPsWfZcVu0DHhixE0f7DUsGLxYt",
+	"S8alz7M4ixs1YJYfqYrZMw4nSO3A6Tt90cc/qWMeuNijNeqV6eVoL1Tm/Q9ezcZQs0lS59bV/+Dmf9d3",
+	"wwew3fSaWz+y2Qb28ba01HJr32WD4ZtsAn/Dx4EbK2RD5AYByWAsQWzXwA8cgnRQ+0CU9QjzCgy/EY+a",
+	"w9VhWjc+AkNGcrGXhQK8M3aZpN5aDKecB3kjY+gOYmB/YGtEiZxqA3HxoxbozTAqFZvz9/FIpBlbcCG4",
+	"WPgoJM1SxUwC/kKW5+SKrTWhJVVmd7QoxrXCYnUs7Y4QWjxz+6G6YuvdJvcf2PoAIaL2dvcOEP2Bi+yN",
+	"NLFgutFJCVdcZGFqdBOfHgR8Rx3cQergZSfzov57jPnnXAxWLxQzlRKjQlcaz/8+Hl4Ah99jEAlfb2Sr",
+	"Y/9HL3/2WBS3vmWegXXMitu++Qksi/VnV8gyhhNoxJDYdTMzCFe0BArCNTjqNZGCTWKBq3tnZEiZb7dG",
+	"6jgbmXOlja9I4NlpMmJlzf/JxlyNHX+pDSsjwOKZWYIhHm0AqABXueFlzuqk5WEBbrXxdOi+KsHNZa9t",
+	"7qXiKZjjpGDk9OTs/v/93/b/naroikc48BFv8xxAn7BqwfOcRxb9ThteWB5Mvn/5ltjXo+b1yKLHSrJY",
+	"SMLxd0CZFsa5ywzvqDHg1iTVwqlNEmhMvS2Ito/aS/sHeBmQh8SzllJ2OZPyarfQGoxN+t8RSGePsKtc",
+	"6gHCHUb+gNbtpglzYn3e+7u4x06MWcDYt2640tc8j7teWJ9/7zeU1GevF+2F20Gu2i6/txjgqhHEZN6x",
+	"Vzhq26+9c/45F3toX6PRZVfA8x8JnZJB+uRPtGBZT+bcqJS2sSlo0c2wlY9mzfMX88n5L0NE2+62UbyP",
+	"BKUv5Ur4IgA7TUzv7H4CoWeQstfvj+0qe1tGdpS9vpF7KnsvSiaCMhF7hA3H06UgtWMtq25ex7C44hdQ",
+	"DqG3fAVNBwm2/vubZEJLfnk1Bpcc7t2865rJnwlCiXL1qnxxGKgTg6t9oYnMM6aN1SOTutAPN9opmpHM",
+	"Dtxm7HpeuroXnfMLUdH8MuMavrwsmUrZ4NCB21Qo0GMUvB6lAJhVvr5MfRRYG8BvXxP45RERVZ6TglGh",
+	"yWxN6EIxHwLXI7/9Uh8zmdiPJ++26SB16ZC7rADSkhxdCZBGtGuDIum92HjZkD6EOYCAAHi3t3zwUmpv",
+	"pLtt5YIR1iAvoHqDAte6coL37nTymWL0CuO1MjYzUXEAwgbjscC91QXKoMzUrqD3ulwULuROFGbF9zAJ",
+	"K3M/d+QcK/Sjx9O5Rb3LQamMYYGgqAO3h6RyOotGGXXAgsNi+2pnrcMe4tCp6zLdPo4/njL62thpHpFS",
+	"yYWihSYZS3nGLNfiZmT6KFNKquEyYpDRcbMlK3HAfVjZcXBdCvB7X6JEGMkD9Nd3d/kRYBhT676iQI3x",
+	"CErxgTRS0DXRVZoylpGctvJQAiWhiQ8f9CyYnG2x9mzWaoPiiXRmRQIoJAcItcvM7AI4cLUgVNx9HFxH",
+	"CJYeYlgopvVT5V7F22SIzFWTJTxAkt0zByJufkP70YxxsSAFzVjiIzyw/tPJMGPXKIZVKnbN2Sp2q/Yl",
+	"JG9fPcdEJ11YdCt5airVl4OwGKodNdH8+FUy2eB+9T3EbjxI0YgY55iG6nFLDkUoWcWyY/KYlHY44Vjf",
+	"lIIB7REQE3OGNagnS5TVhI4386OWjEbCh/9DznRohiOllDkYLa1YhK7FFeXGBQMgeUgxMC/X7+yy0D6c",
+	"oiNWQkFHDibbTAoo52r/s5LqypdzNUupGYH9o313YJBguDYXw9amfmW0a3NDhFwNLc5DXQVBL+pYuHGx",
+	"uJxLdYnTek4Qd4R3NRC4sXriOBq5UPOOz9iKTZlcieGSZS2sRN6r8eJKAPuBnp19ovy2WkCDOPzNBFRE",
+	"Y5eK2Arg234lOGWoKzSgTtpW1hAEreP13uMtUzw6CjGwoWNSpwecDqPYJsy1w5T4e5aH89UuoC8GujD2",
+	"DMY6UDpH7UDpyZ4YfZw6aPSwcIrmL8RQ5lUdcbEh9SqdkBN8KOKMuk7+2JnzsTUvfLTeuA+R75F8rnOe",
+	"xgp3/bzk6dJnEVPFyJLl2dBImdd20hh3dPm42759q1mPGOF1SLflnYwiOOs31AwojdBlFkVBxYiAuWC9",
+	"J/htOxjnwY4SLN0aGn79HWfza42spfOepiZfgwDhRBqzVMyxh06U1a64KxfZMBLAqk0v48okh5AKJ4oB",
+	"y6lmIxbxz0ud2TvyaA219yeTnXZq3e5iL3cCrpqsNuF2sx3tNiKALCXujAAKK2s3Vo2IAb6uXUU0XWvv",
+	"fnc0cZCCBndvCLlD28VHNk5sMzLEvCfL+qrISlZ5Rpb0mtX9OwjNB2tFffaJDWaZRe0L220JEYrfl843",
+	"9ftCatN0F7E6DdhvUhlXyobwhdNt2gBvS31f2y87uM1SKTIddAZwsjmBZiRQhHW2hmh6zfJrprfKQ189",
+	"vL97c3s++L1MqXNnvmLY4LetfX1QcGPX/jZq/mAOqOddA/lwXQN/ODG21rwZAopI0L9qfhgrxDjw7vKh",
+	"+BVil/WaXg+tS/W7VaHaKOHpp+k7kPt2jyKc0++/e0PuXZ/eQ8PXlEjl+s+spMo0kYpo/k8Gf6BEM5Yl",
+	"zTfY92EKhit9xTL48Ji8gfhf+1PT0CeX8upCUOOC3hOCIecabFVBP4GEaFDrNQsKzMF+pr9NEzL1AV72",
+	"z6DD2T+g1juFuaZ2j9PjC/EvlSq1Jb214eIPv/zq/i7ueMtSD5sFF3YTyB7ffKwUr96U233qL0hlBmXA",
+	"YFrO55Zgti1PdwyK3vSxwIapf4wki6ZnzZZgiNvy/rCY+I4HAPdzgCCFEJZ7xyrU0GnrYzpd7tbHfLeh",
+	"TzOdzIX+7ZO51w0V9FPFAWhV/MNqAD+3BP+MZyD4J/alAsXA9zR0ZrVDmQmGy9GvWxXL2ocqZc7TdV80",
+	"CIgSw70lLpJmbFR24JOI/5LF1S6YFEOtBneKOFT9zVCy7/RBYHk23D32x6rj6W5jd9aT21Di8avjBapR",
+	"azu6vqyRs6PpVPmIaoPNfK+qnO1IG95uewjK3cEWtm8fltvYPNR8uZxRzfUl1A6N5ewwcWTvS1ORmWXt",
+	"ia7bVzWOtkFJMnEHfjIxTBXcNVDcFCuW690AqWdoPP6R8+FkUWCB++D2LpQ6pq0b7AA/QH1XqKE6d4Ve",
+	"2821hvWA2cZhW7H+W44T6wcmr1n2CHbmSCnBJ2N0/Z+9upRdoiq1R3+mSyenjrDD9lZpTQgXGGWQoW8Q",
+	"gP6FJth4J3HoTzW2CabE8Rr8oWYyY6Ig99YJ++MnP36W6JaIzcM+4P4Ao9Gl/nA0tnz0rNZIUKtLdN1s",
+	"9XRZK2ldSto88gb0Emzbtv0V9CzlABL7LVORDl4I4nXtUfCUguFc8K4KlxTkoh+R+UEB50kymeUyvcJw",
+	"aGwY0OpoF6MQXKs3hHAEx9yvIPUeOnCX4ZS93X9bQTuUgC5LqG61907AfMdNpylwXQD4kEWHD1VMOKDE",
+	"Ho//m8NW0nzjUiY8PjJhmCoV1+hiqjIu0e458YWcwfqoGIsi3VtNF+wVK51p6hakizPJVbQ2j7OStvA3",
+	"dqNoaRowzGngOzfkEv26lb7sfmA1P9eWrNr6YAdIA8joetABA3t4xJUkMtCSqCF2vkES17iy6mMqxl3F",
+	"erhbpffxy2fQrB1Ln+krKy5KhVXOYmfur4/aMNhhW9o7rSgEe5uvb+RE1CDtRZmeih7jkaaDDL/rbY+7",
+	"ijsDL9ur3VzgXKYKVKxj8j1Gk7lexzNZicw+Udi+FB6kpiLBozrvEBUAIkW+duHNdYE/IQ1JqSAlXW8G",
+	"cR8ihnLMpzexCBrN0kpxs35tUQ33FSXix6JNw1Dix9XmL68vfQN+kMEYVWHmx9KYElurczGPeA9eQLNw",
+	"4bM7E8sfQLG0ooE0LCEu+8I1UkvIipp0iT6PMD1hzu192X+FPhkoQmjGCHP+9tWSp8sL4e8dOg1i1I42",
+	"xxfiQvzlLz+wtT7+y1/Id9hvAGpwVYguZTXLeWo/0CSlSnGmyfRxZZZS8X/CjZyTb+DsFiL/73/9n+kx",
+	"+RlhlUuxQGlHSGwRh2e9EBhyosn9k/v24ITPrdCTceyzzN7zemfPMlaU0jCRru0Gn9A8d9XCrC5eI7Oh",
+	"V8xCcxqMP/qBrafncFR7gaXdYaXSZa2KQrKA/UkKrDN5ISAwBb23WIdFVgaiMLgmV6w0cEN2LEC5iZyx",
+	"kHcu2nAHr1w67zkxqmJTe6fQcUwTLtK8ylh2fCHehFuBOTy8agzQxLXmcmvwYI2C68JixtRB7BWj0KVm",
+	"LStF5EqQleKGwfW6mETts4txspdcLK6pPnrpBLnpMQFZlZuOpDoNRVX0NJsluxA4YEW50YlDYeAi9onm",
+	"BUtcZEso1sLmXCwSVP6s852pISnEJllMgLQNi0aECbCIOgy8EPWuXxuaMwdfBwEX1BFgNOS+WTBOaVnm",
+	"PAW8vefCRf76q7bH+dOrp0/I1/cf/O3P7hKIhqAzMk1lxqaPINN6aqkbnf2YcWU3fCEgGA4MQUtaQoo5",
+	"QGdVt/h0O2vsjXZvLqIuKCNtSVLXzZWtJqUTu1itQIH4gJFFuAnY4vmFCOIR/BJHaGpxcQC6Kgqq1pNz",
+	"31sLdvj4WcNe8NA5yxYMC/BbHp4uWXp1XMdwnU9KhHugApxPTn2oHC355Hzy5fHp8Yll/NQsgbfafQWp",
+	"9QusmlCz9GfZ5Nz+o0+rBx28lEIjZz47OcHAXyg6DM9ecIm/uowVlBoGZ+7f3CQRgc1t8hgjCOu6C7EZ",
+	"6y3eq2OIbkIoB9PVehzmbKNL+5eJ24uevLNfBjByzh5t4q+GDp4N3wrZajekzKlIfHA48O6cii908+KL",
+	"jBSQFGRq/uaeN2R5V2z9ha8mQLi+EBpKWXCB23c0ap/8R5FaBTmj15hwJCsDEyqX61Xvds1MSOJ2cuAg",
+	"G2wbQmC4qZ37S6pAKFlUTGtiZz4n1NgltSGnD8H2SlPDlE6IrtKlZVeQR5bJgrx9++xbJII2ysmgRIXF",
+	"VtdFTPfWcGiG3As27Ms5OG79jczWB8PXsIrGTVuYtBzvZoNUTg+6dFMqYzvB2Gu20DyGauE0c8XNYk9h",
+	"37Lus3v1uJtk0n2Zdn1bj3O73YeAnWQ4Of/lXUjOHXFtOxmX/OiKrXUvr8u5NlbkuktO54s6Ri7usa9F",
+	"2ZLYFbuWqKFilRHgDwfmhF9oz3B0HIJJzffaEEvrFpR3Q2dNi8uPTGW+HEycvK7Y+lFQ4cWSWS9LPsRV",
+	"/ejEaHdJg7D83ocrtr7Bp8p3A++cBN4cNp+z1ICYAf6jOVvZY0HosxfACZje1TF5ZZHRSrHcOOEabaDa",
+	"N0LHByunWA7HiioWh2fMo/HxBrfHHxCFOrye211aacWHGp278iptPEiGkx7kd7zbwJv7cTuRPQHI+G7r",
+	"t79IgN/gq5zR3Nfm7JPNvnFDxr6TP3LRcOUkWjYXZwY1EBypYCNbcawDzeet1vdOvtYJVnjkGjSMY/Jz",
+	"XQ0pIUKu8LWHa8WYsfpewZnTXOOgsvDv7pBNe7j2MAAHnM67+t0butj1FsKYW72hzbegY+36EAfd4uVt",
+	"PRju4AmZrYl36nsE9obBBn/rAuO9z+03viL8LdD3TvHA7m/bg+0KpYOWZpaMK6xLgVJ9Kq0y1sGSP+rN",
+	"u+D42Zr46lbu3t0dhlJCN4QEPkbNOJV5zlI0UFHh6no4I6cU4HmjAuwaX575YGJgPVJA1vEx+YkWTJOM",
+	"z+dM2e00nV9yZgxTFyKlmllVCHoRGxc7iI1/vYlrmkoxz3lqps4yJ31JCEYenJxqlw0Q009Q6MGiibfT",
+	"T16UaCW+Mz0FNmnh9dHlp6auZB8LtT8+ckUywPXyGWgpHYkNDxkjlRaHvPcB/rtVWHtmXMszTbSha5Q0",
+	"GVnQPAczoMiczYErglZKnHtT4MIVPPoOk4Rq+l1YCjwUPzsAnL+Fw2yDdOIfn4jfBQrOEG7Ou7lG/x2m",
+	"+/fpJvSszLUX5X/cJ2sr1f3xH6QXgm278XE3Ax++tGqGvZfSFz/oqin2MWmo5nfn1Scfm1c7TQAsh6tP",
+	"iQe8gqsZzW0dqd/7AP/drinXBcgs79Ud5ntMHkdV4YiqW8hr9lTJYhz3xaVdeS5nWT4sIR9CRnQ2Ctys",
+	"nM+3M+W9STSJ2gV8sZ79LAN1gy1gAFVMhB12wzTL3sg9L/dTvdiXlQnuVQygs05YSK/y930r6uJ2Bowd",
+	"w59g6OWAkc+hDEWNZh07RR1oNwyxfITfponlRSdAA0o+gJdduMCTyOpQ9iJce6O35V0KFp1m+DGFGJyv",
+	"n4e+25jGWyng2HSurhboSSBE5X5FGMsFOC0zdP9B7C7+869yZt8XKRi0R0EbGplC8MkURmAGkUvdWso8",
+	"a8J/MIAirZRiwlwIHDKT8grtsjOZrX0LG4vJriELRG0UTJhHZC7zXK7INOfiSk/7td/vw8p2n6SLrtlh",
+	"XZ7o46rAAYh6xCq4au3qcLoQY90KBPNB7wdWjZ/LlMajoX8G73C7diHhOsZ0gkiu3/V9euwCtOpIvThN",
+	"br5N9z40f7nZZmS/BbKHPNNJL5+KnrgbPxvw/GsZuq12GTaRtwwYvX11EvCeWHYPI4b6A0m+E1nzDAi5",
+	"clGDdl3QvrDgkMvWOq99MGFB36SJD9RLlrkG+TjCpYYcX4gnGLpkP6ZBHJNdtiPlPoK3CF4JkE3QvLTi",
+	"mjXGVJorRrP1EQyYHpPHvthtQdcYBAjxJHZ23MhaVq5W2LkLd8M0vUtqLgupzdSpmmbJRCfIrlTgnQQk",
+	"OcKslinhQhtGMyLnEKwFYZhSsQsBdmG7GnQFNzKPm3QBAIel854aV3VoJMTbNLfgq10d98h+bfjEvWV1",
+	"OvzWnPfbGanviBs5fOzlR3+XK5RtgnGQ3ulyAT8n4zHCohWCuDfDgSy8UA3rFjlT10wdQVVwHBpG2c4t",
+	"SqDbZqoFLfVSmmmCRDlFVWhqRUgMEkC+gZWOSld3fupr36+gzsCFwNACxwW4sRxJP3IT1MtZWIFdlwvL",
+	"eFk+x11NeTbF3NV6qMUJF/HoU7yb45/b9TBzC8q1UU2mz6k2R9/Zox49+3ZKjLRCVlUwH2hZnwtCimm6",
+	"9OcyPqG44Fq7lJH6Gw+cCwGeccHsSMsHU1nYB4NcMVbibiGJ2mpy7tSnD3y8hStPZRSjheW1Gms0ubBA",
+	"QXOCe0OPFfx2YUmPFFxUhulzkkohWOpiM47JS4m8pSPPQVisj7TGMF8XL2aZEGiipw/dPlwAWYRn4u+H",
+	"5ZnA+JCmGs7XurEW4wsSDoKMtBEBAoa9N0giR3icNsPaSHd4f6Q1O2poyqP57iLoYRsGS+wOYcYIaePS",
+	"Ct1SPaKdo/UDhLT8DOkPY3hVk9bTaxl65mX5P4RRKOx1v8U2k4wqlxVZx9BFa4U7KKnVY6haNd4yiO4B",
+	"C2Dole/ZsbcUjvCA+AJ3fcAOaqUNndcXTds1JTTPGz/lzgp7UZzBRM+RIU/J9mJnUaSRB1gGbFAIJlQv",
+	"ZqERLGoolcpMRtnfXW25vkvCBLUe7j8g3Sw+a4trjdWbe6IJDycUA1z+FYytzpMWvBzuBeg8GkOcdc+M",
+	"T3noBkiYuvjnMYHAge2RrE8CQxxGYmMxjb6Qime1D2qU3wc/zj7FqArn9YldS9JrLfNg+ETDI1zpvbhY",
+	"BMf91zN2bbnl3SHZh3S9+tiL9s1Az7sgLSJnc0hmwkgoCoS+tr94Z8mz+dGPkHtZk/3U3tDUa4iO9kxN",
+	"87IWctayuhCgAmnGXNZubeaKmp5qc1hMSapK+872kERU2/F73/bURRWdw7tQYNtv4QQfOyYFlv6Rqivd",
+	"R6qF/TG8/EhYysch3YMETyyg7DSzYuOc5w3vBSHbnhUeKk0oCbWNYa/lvUyuRC6xSVuUbfsB2xD1bqi+",
+	"Ry67popjdHkzYdOiSSq+cCXzfLWZ4J/MsipmgvI81git+7R8eXK2zQvmmvrZd9rXvRPsvfEWlw6+hX61",
+	"fn/ZgWSmemtgINuJDOezKr/qdzx864OfIeXdSELz3AecosWN54aptgMckBN6nbULTdCCZcfEvixQs8Bz",
+	"WV/N9ezk5NGFQBPg1Fe5guxtwCECNrt6L2ESP1bQQrZO7VZIJEUVfswyUpWutUYljD6+EAiXZpuF1Z0K",
+	"Rt1O6pcF+m1AZvh3NF26x8KfYbWUOVAptEq0g3NXWEFISIlniiwQlgpS49F4Z2HnE8g1sXIkdJGAbHF9",
+	"xcuSZQkYZcCAGAquvvrClZArexMc0nWPybfSW/YCKHVkWAcLoljJDG+cWWGVhabqw8qXIkHjL1xdxqP+",
+	"EotLe9pouu7/fTyidxB8WeVXo+IETg68NDaP2HzqXM2O1N5WKL0EVcgsCn4q3o/fTYx9gkZ6yB1xAKKG",
+	"SMyN28EZ6woIcdb4BBN6LDuR5PTkJDk5OcH0nq7G+Fhf+W6mUKjBOw5YQdwlddyOduZD2DrvUgCE4/9O",
+	"tNFsoE8MxHbDf3wryN/lqo289aMBJRmaUoM9qIxlobYa1X/EIXd4XbDCtmw53OUt3A49ZQDe+FaY2hX+",
+	"BccdTVNWugg7tGAbLOUSJi1SQ3O5qFgDyjKnOwJXX8KIOwSkXWAbHGGLCUmXjJaHKAqwBaylO+sWgEFA",
+	"4pbqKG980CKZ8aajFje+ZM4x+cnFsUC2dRPyFos8/IdrlHsX/K7VLPcjszo8Vw+XA+gdxFu3UdvI8Rep",
+	"dwY1BQWWt1z2U6kIBJsoaiRIlZLAk+WT01aCVJqdQ+Sq62Hb2/otIZmE5HEIOcBQj5qUM55dCAiZIdNK",
+	"s6kLKNJYWc0X3LFTldRV0gmO4PpwB13PmohfnUsToCmvo0yIVBfC15x+FERChYGbPe3hrDwybZqwbgmu",
+	"fdVqOflJRtfGun9+3PDadr+3KNWEkbRLln9WMUJ/t9TjDziXCunGOBOmJZu1rFTHMrCRoR+S9L0Pwd9u",
+	"7gVdaneEKoZE1ZShxHg1tAK4DAdNfq205/oZ/MMCeoaE1IOBOhhPeI507+TrCwHPAxLfMXncpma/RCdG",
+	"EU0UoJ9DfUAoZFEbdIU0R3NZiSxKjW6t25Bj2NNwYABwlILv6NHZ7NbYo4GC/mmv5nOiISinCPjW6S+0",
+	"D700nY+Hk8s5mWJZfDB+uUYVvlGDNs5EBGAnb0u0tCnGSEbXPjaMO6x3NMWxxKs2PM8vxIz5h+sRUhI+",
+	"Zr6djT81jCZ1Ef6k9pooV+USewJsJ7kLcRCa06671O9Pcod/NNudsz6yfDmE1K0S6pobfY5htYD2jZmz",
+	"1WtsKNWfz7yPsifFqxLeVPTg5MTXUoWUYakyphJf6NfvQ2ofwIO0fI1WaGdU5ppkVkSFly+1M2QuO+xC",
+	"GEWFpik2KMC6jBgQC+H+ETP147rNtK+J4iPrO5YsYAB1f1RtZInx+0Dh+hyPsMRajmC5RMO0tsJ94rOj",
+	"wcAMZ66rWBJtABjelYK7BIhG399KvAp1jk9fFv4GkOMjU3aksfFuQzJGNrtKv58RkbsUy8QrixaTnRzn",
+	"CgttWIU36F3Ta5YdYaTQjkDVoCUl+4TLWHX7cPaYlVww6ucRUwa3SPwtxgpXhWEu8cJVzmF5enKCWVCF",
+	"VCjdxGpLJZHiUptWLN00+f7Ei0cF7cg/sm7favQa1+3D2/2c+NcPjJXQzRx6lFciYx7Zthj/2wzr3gf8",
+	"UydKMhayGAJ6SODiM/MpFoF6KtWCGQu1ACnGBS22AfHpc/E9yOIPGpu4+07H3Zbv4by93BMKxF3yuIMC",
+	"x7jOCC77u6HTp1//qbVbqbASforGebi6dnLSQC66K19JVeI23CPEx+R3z3D6r2yGwzjYWqg4B68n9rPu",
+	"RT7Enj4kw58/3bS4jq4pVVZ3XC6VLErIh7Jnxy61Yk1yKhYVXbBHEGkI6W+Fi3uOBYT+1hcPff/kZEgC",
+	"U7gjwRbU8Gu/tZ4V/aixC/+OmXsfL29qeMpj7OsVz8yyt4QBtANtOvo//PKr+0FJg9N4SYPYMkvGF0tz",
+	"9+tobJ6/rSCDX+X+2df3v374t7OvH+yu0vD55RXeqXDs3tFtz0uCeYvAZ5jGqJmmdd5KQoHrMMD5j/8e",
+	"PeUi8zFls7XjeAmwYrCNBS/Jtsep07xqW7WkppnWS99T/A4vvbNWjxyLu7ZPz1yqlB0+UqqnZxhYnZau",
+	"jI/vH+Yr/G2JqNK+2/RWQNeDPnmBAJLIcy6CsOVW5u0fLzW33Vv8MxZosVNfIa/htFBgCe3lvbUQN+3p",
+	"Hlb9dWh+lMIsXRsFwBOQE9++eZJ4oQ16ypgVE2ZN1owqfUyeA0JRhSUO0TNmh4LTqf4OGuedE0oKu4br",
+	"FXohYKnaFyhF7YVrgkjsEJ9CAVVbXI+0gmmSUwNeObey/WvMhQU+gub4n6xpCeC/PXLXXtDn4RnAs3gE",
+	"qbFzH4S+9wEmu+lFbLueLJngYtE0T3FNKuXc43rY28vV8MylDr6pQzKgKTg85Vf2ZXdTROvUw52ORzn7",
+	"1b+COcIdtD8ZHG72Uc04vJiIzxhwid8qmvsb+kxoo0ZtzPorHA6NIIV7qb7uJYdXT5+Q+6dfnSB3f3r0",
+	"lWXMeJLEc9k6RW2DbiyXrsty+SepSz3YCgOnuRARWjom3q/3AHN5/Ey6fdnYWGbTp3fuW8xigh83vvpg",
+	"7AHwdPjk9f/4iKQ4sPKVu6ktqaq9dPH5YjuhmuBt9SJ9pS3b6MPxxmsM2KXkSrtoHoipk6umpIiReUZo",
+	"SRVU9uS6KW0QuOI3EAqa+B+45dtTyPnM6DqxUtcx+RaBe06+PHHhhgu5l8lhiLXhOY2vbWRG1w25fvnw",
+	"YRj6WKeq7mGhGFT0yLWJNizP8ZISCB2pWVCw04xiiRlvbYsqNEpW5eVsHbcE+kT2jNoBfh7DwdJzxdaR",
+	"ZPbQIIimK28d7BgHk0kl+G8Vcz+DY+lO31bA0FeslCoqUL4QQAdBiUVZzLgIyu1SsSYVRJK2up5+Ft6B",
+	"FdX2bBkYBwDr4bYTYi8b239vNIcMWFDbCvEBcOP8l3f2PrFNJ3KDSuWT88k9eAvcLB88JtatJi3Su39r",
+	"rBDBP4Z5QOFYt5vgn5zJKPgX1xXi5t3N/w8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -48,11 +48,11 @@ func lineOf(e domain.Event) (*line, error) {
 }
 
 const sqlLines = `INSERT INTO lines (shard, pos, account, event, kind, amount, returned, waived,
-	available_before, available_after, reserved_before, reserved_after, generation, grant_id, cause, at, month,
+	available_before, available_after, reserved_before, reserved_after, generation, grant_id, cause, at,
 	postings)
 	SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
 		$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[],
-		$15::text[], $16::timestamptz[], $17::date[], $18::jsonb[])`
+		$15::text[], $16::timestamptz[], $17::jsonb[])`
 
 // columns are the lines of a batch.
 type columns struct {
@@ -60,7 +60,7 @@ type columns struct {
 	pos, amount, returned, waived                        []int64
 	availableBefore, available, reservedBefore, reserved []int64
 	account, event, kind, generation, grant, cause       []string
-	at, month                                            []time.Time
+	at                                                   []time.Time
 	postings                                             [][]byte
 }
 
@@ -83,13 +83,13 @@ func (c *columns) add(e projections.Event, l *line, before, after totals) error 
 	c.generation = append(c.generation, string(l.generation))
 	c.grant = append(c.grant, string(l.grant))
 	c.cause = append(c.cause, projections.Text(l.cause))
-	c.at, c.month = append(c.at, l.at), append(c.month, after.month)
+	c.at = append(c.at, l.at)
 	c.postings = append(c.postings, postings)
 	return nil
 }
 
 func (c *columns) write(w *projections.Writes) {
 	w.AddRows(len(c.pos), sqlLines, c.shard, c.pos, c.account, c.event, c.kind, c.amount, c.returned, c.waived,
-		c.availableBefore, c.available, c.reservedBefore, c.reserved, c.generation, c.grant, c.cause, c.at, c.month,
+		c.availableBefore, c.available, c.reservedBefore, c.reserved, c.generation, c.grant, c.cause, c.at,
 		c.postings)
 }

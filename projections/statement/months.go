@@ -14,11 +14,12 @@ func monthOf(t time.Time) time.Time {
 }
 
 const (
-	sqlMonths = `INSERT INTO months (shard, account, month, available_before, available_after, reserved_before,
-		reserved_after) SELECT $1, * FROM unnest($2::text[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[],
-			$7::bigint[])
-		ON CONFLICT (account, month) DO UPDATE
-		SET available_after = excluded.available_after, reserved_after = excluded.reserved_after`
+	sqlMonths = `INSERT INTO months (shard, account, month, first_pos, last_pos, available_before, available_after,
+		reserved_before, reserved_after)
+		SELECT $1, * FROM unnest($2::text[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+			$8::bigint[], $9::bigint[])
+		ON CONFLICT (account, month) DO UPDATE SET last_pos = excluded.last_pos,
+			available_after = excluded.available_after, reserved_after = excluded.reserved_after`
 	sqlKinds = `INSERT INTO month_kinds AS k (shard, account, month, kind, lines, amount, returned, waived)
 		SELECT $1, * FROM unnest($2::text[], $3::date[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
 			$8::bigint[])
@@ -39,7 +40,10 @@ type monthKey struct {
 	month   time.Time
 }
 
-type span struct{ before, after totals }
+type span struct {
+	first, last   int64 // positions
+	before, after totals
+}
 
 type kindKey struct {
 	monthKey
@@ -55,14 +59,14 @@ func newMonths(shard int) *months {
 	return &months{shard: shard, spans: map[monthKey]*span{}, kinds: map[kindKey]*kindSum{}}
 }
 
-func (m *months) add(account domain.AccountID, l *line, before, after totals) {
-	key := monthKey{account, after.month}
+func (m *months) add(e projections.Event, l *line, before, after totals) {
+	key := monthKey{e.Meta.Account, after.month}
 	s := m.spans[key]
 	if s == nil {
-		s = &span{before: before}
+		s = &span{first: e.Pos, before: before}
 		m.spans[key] = s
 	}
-	s.after = after
+	s.last, s.after = e.Pos, after
 	k := m.kinds[kindKey{key, l.kind}]
 	if k == nil {
 		k = &kindSum{}
@@ -75,13 +79,14 @@ func (m *months) add(account domain.AccountID, l *line, before, after totals) {
 func (m *months) write(w *projections.Writes) {
 	var accounts, kinds []string
 	var at []time.Time
-	var a, b, c, d []int64
+	var first, last, a, b, c, d []int64
 	for key, s := range m.spans {
 		accounts, at = append(accounts, string(key.account)), append(at, key.month)
+		first, last = append(first, s.first), append(last, s.last)
 		a, b = append(a, int64(s.before.available)), append(b, int64(s.after.available))
 		c, d = append(c, int64(s.before.reserved)), append(d, int64(s.after.reserved))
 	}
-	w.AddRows(len(accounts), sqlMonths, m.shard, accounts, at, a, b, c, d)
+	w.AddRows(len(accounts), sqlMonths, m.shard, accounts, at, first, last, a, b, c, d)
 	accounts, at, a, b, c, d = nil, nil, nil, nil, nil, nil
 	for key, k := range m.kinds {
 		accounts, at, kinds = append(accounts, string(key.account)), append(at, key.month), append(kinds, key.kind)

@@ -15,14 +15,12 @@ CREATE TABLE IF NOT EXISTS lines (
     grant_id         text        NOT NULL, -- empty if not of one grant
     cause            text        NOT NULL,
     at               timestamptz NOT NULL,
-    month            date        NOT NULL, -- in which it is booked, see months
     postings         jsonb       NOT NULL,
     PRIMARY KEY (shard, pos)
 );
 CREATE INDEX IF NOT EXISTS lines_account ON lines (account, pos DESC);
 CREATE INDEX IF NOT EXISTS lines_generation ON lines (account, generation, pos DESC) WHERE generation <> '';
 
-CREATE INDEX IF NOT EXISTS lines_month ON lines (account, month, pos);
 
 -- Lines are booked in the order of the record. A line whose time lies before that of an earlier one, because clocks
 -- differ or something expired long ago, is booked in the month that the earlier one has reached: so a month begins with
@@ -31,6 +29,8 @@ CREATE TABLE IF NOT EXISTS months (
     shard            integer NOT NULL,
     account          text    NOT NULL,
     month            date    NOT NULL, -- its first day, UTC
+    first_pos        bigint  NOT NULL, -- of its lines
+    last_pos         bigint  NOT NULL,
     available_before bigint  NOT NULL,
     available_after  bigint  NOT NULL,
     reserved_before  bigint  NOT NULL,

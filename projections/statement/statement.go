@@ -73,7 +73,7 @@ func (View) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) err
 		if err := c.add(e, l, before, after); err != nil {
 			return err
 		}
-		m.add(e.Meta.Account, l, before, after)
+		m.add(e, l, before, after)
 	}
 	var w projections.Writes
 	c.write(&w)
