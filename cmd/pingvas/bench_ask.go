@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
+	"github.com/pingvas/pingvas/domain/image"
 	"github.com/pingvas/pingvas/queries"
 )
 
