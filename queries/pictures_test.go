@@ -76,7 +76,7 @@ func requireGeneration(t *testing.T, job *projectiontest.Job, g queries.Generati
 
 func TestGenerations(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, 30, 900)
+	f := newFixture(t, 36, 600)
 	seen := map[generation.Status]bool{}
 	for _, c := range f.Accounts {
 		list := f.generations(t, c, queries.GenerationsQuery{})
