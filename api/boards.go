@@ -12,7 +12,9 @@ import (
 )
 
 // ListBoards implements gen.StrictServerInterface.
-func (s *Server) ListBoards(ctx context.Context, request gen.ListBoardsRequestObject) (gen.ListBoardsResponseObject, error) {
+func (s *Server) ListBoards(
+	ctx context.Context, request gen.ListBoardsRequestObject,
+) (gen.ListBoardsResponseObject, error) {
 	read, err := reads(ctx, request.Params.MinPosition)
 	if err != nil {
 		return nil, err
@@ -112,8 +114,11 @@ func (s *Server) DeleteBoard(
 }
 
 // AddToBoard implements gen.StrictServerInterface.
-func (s *Server) AddToBoard(ctx context.Context, request gen.AddToBoardRequestObject) (gen.AddToBoardResponseObject, error) {
-	receipt, err := s.file(ctx, request.Image, commands.ImageChange{AddBoards: []domain.BoardID{domain.BoardID(request.Board)}})
+func (s *Server) AddToBoard(
+	ctx context.Context, request gen.AddToBoardRequestObject,
+) (gen.AddToBoardResponseObject, error) {
+	board := []domain.BoardID{domain.BoardID(request.Board)}
+	receipt, err := s.file(ctx, request.Image, commands.ImageChange{AddBoards: board})
 	if err != nil {
 		return nil, err
 	}

@@ -215,6 +215,7 @@ func (s *Server) toImage(ctx context.Context, m queries.Image, until time.Time) 
 		ID: string(m.ID), Generation: string(m.Generation), Request: toSpec(m.Spec), Engine: opt(m.Engine),
 		Width: int32(m.Width), Height: int32(m.Height), Bytes: m.Bytes, ContentType: m.ContentType, Sha256: m.SHA256,
 		Seed: int64(m.Seed), Credits: (*int64)(m.Credits), Tags: list(m.Tags), Favourite: m.Favourite,
-		Rating: int32(m.Rating), Boards: toIDs[string](m.Boards), Version: m.Version, CreatedAt: m.CreatedAt, URL: url, ThumbnailURL: thumbnail, URLExpiresAt: until,
+		Rating: int32(m.Rating), Boards: toIDs[string](m.Boards), Version: m.Version, CreatedAt: m.CreatedAt,
+		URL: url, ThumbnailURL: thumbnail, URLExpiresAt: until,
 	}, nil
 }

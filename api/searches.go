@@ -59,7 +59,9 @@ func (s *Server) GetSavedSearch(
 }
 
 // SaveSearch implements gen.StrictServerInterface.
-func (s *Server) SaveSearch(ctx context.Context, request gen.SaveSearchRequestObject) (gen.SaveSearchResponseObject, error) {
+func (s *Server) SaveSearch(
+	ctx context.Context, request gen.SaveSearchRequestObject,
+) (gen.SaveSearchResponseObject, error) {
 	key, err := optionalKey(ctx, "POST", request.Params.IdempotencyKey, request.Body)
 	if err != nil {
 		return nil, err

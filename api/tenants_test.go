@@ -37,7 +37,10 @@ func TestForeignIdsLookLikeNothing(t *testing.T) {
 		"GET /v1/images?generation={generation}": nil, "GET /v1/statement?generation={generation}": nil,
 		"GET /v1/images?board={board}": nil, "POST /v1/images:count": map[string]any{
 			"filter": map[string]any{"board": "{board}"},
-		}, "POST /v1/images:bulk": map[string]any{"filter": map[string]any{}, "action": map[string]any{"add_to_board": "{board}"}},
+		},
+		"POST /v1/images:bulk": map[string]any{
+			"filter": map[string]any{}, "action": map[string]any{"add_to_board": "{board}"},
+		},
 	}
 	bodies := map[string]any{
 		"updateImage": map[string]any{"favourite": true}, "settleReservation": map[string]any{"amount": 0},
@@ -57,8 +60,11 @@ func TestForeignIdsLookLikeNothing(t *testing.T) {
 	for route := range maps.Keys(routes) {
 		method, path, _ := strings.Cut(route, " ")
 		before := f.heads()
-		theirs := mallory.call(method, fill(path, foreign), fillBody(t, routes[route], foreign), headerOf("Idempotency-Key", "foreign "+route))
-		nothing := mallory.call(method, fill(path, absent), fillBody(t, routes[route], absent), headerOf("Idempotency-Key", "absent "+route))
+		ask := func(what string, ids map[string]string) answer {
+			key := headerOf("Idempotency-Key", what+" "+route)
+			return mallory.call(method, fill(path, ids), fillBody(t, routes[route], ids), key)
+		}
+		theirs, nothing := ask("foreign", foreign), ask("absent", absent)
 		require.Equal(t, http.StatusNotFound, theirs.status, "%s: %s", route, theirs.body)
 		require.Equal(t, withoutID(t, nothing), withoutID(t, theirs), route)
 		require.Equal(t, before, f.heads(), route)

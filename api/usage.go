@@ -35,7 +35,8 @@ func (s *Server) GetUsage(ctx context.Context, request gen.GetUsageRequestObject
 		return nil, err
 	}
 	out := gen.UsageReport{
-		From: openapitypes.Date{Time: q.From}, To: openapitypes.Date{Time: q.To}, Data: make([]gen.UsageRow, len(report.Rows)),
+		From: openapitypes.Date{Time: q.From}, To: openapitypes.Date{Time: q.To},
+		Data: make([]gen.UsageRow, len(report.Rows)),
 		Total: gen.UsageTotal{
 			Generations: report.Total.Generations, Succeeded: report.Total.Succeeded, Images: report.Total.Images,
 			Credits: int64(report.Total.Credits), GpuMs: report.Total.GPUMS,

@@ -62,11 +62,15 @@ func TestLibrary(t *testing.T) {
 	require.Equal(t, made.Result, again.Result)
 	_, err = b.ledger.CreateBoard(t.Context(), b.caller, create)
 	require.Equal(t, domain.CodeConflict, domain.CodeOf(err))
-	renamed, err := b.ledger.RenameBoard(t.Context(), b.caller, library.RenameBoard{Board: boardID(1), Name: "Snow", At: noon})
+	renamed, err := b.ledger.RenameBoard(t.Context(), b.caller, library.RenameBoard{
+		Board: boardID(1), Name: "Snow", At: noon,
+	})
 	require.NoError(t, err)
 	require.Equal(t, "Snow", renamed.Result.Name)
 
-	saved, err := b.ledger.SaveSearch(t.Context(), b.caller, library.SaveSearch{Search: searchID(1), Name: "a", Query: "{}"})
+	saved, err := b.ledger.SaveSearch(t.Context(), b.caller, library.SaveSearch{
+		Search: searchID(1), Name: "a", Query: "{}",
+	})
 	require.NoError(t, err)
 	require.Equal(t, commands.SavedSearch{ID: searchID(1), Name: "a", Query: "{}"}, saved.Result)
 	name := "b"
@@ -92,7 +96,9 @@ func TestImagesOnBoards(t *testing.T) {
 	picture := b.deliver(t, 1, 1)[0]
 	first, second := b.board(t, 1), b.board(t, 2)
 	change := func(c commands.ImageChange) (commands.ImageMarks, error) {
-		marks, err := b.ledger.UpdateImage(t.Context(), b.caller, commands.UpdateImage{Image: picture, ImageChange: c, At: noon})
+		marks, err := b.ledger.UpdateImage(t.Context(), b.caller, commands.UpdateImage{
+			Image: picture, ImageChange: c, At: noon,
+		})
 		return marks.Result, err
 	}
 	marks, err := change(commands.ImageChange{AddBoards: []domain.BoardID{second, first}})
@@ -153,7 +159,8 @@ func TestBulkImages(t *testing.T) {
 		return done.Result
 	}
 	all := commands.BulkImages{Images: images, Next: "next", Change: commands.ImageChange{
-		AddTags: []string{"Bird"}, RemoveTags: []string{"SEA"}, Favourite: &yes, Rating: &stars, AddBoards: []domain.BoardID{board},
+		AddTags: []string{"Bird"}, RemoveTags: []string{"SEA"}, Favourite: &yes, Rating: &stars,
+		AddBoards: []domain.BoardID{board},
 	}}
 	require.Equal(t, commands.BulkResult{Changed: 5, Next: "next"}, bulk(keyed(b.caller, "k", 1), all))
 	for _, id := range images {
@@ -164,12 +171,15 @@ func TestBulkImages(t *testing.T) {
 	before := b.heads(t)
 	other := all
 	other.Next, other.Images = "elsewhere", images[:1]
-	require.Equal(t, commands.BulkResult{Changed: 5, Next: "next"}, bulk(keyed(b.caller, "k", 1), other), "as the first time")
-	require.Equal(t, commands.BulkResult{Unchanged: 5}, bulk(b.caller, commands.BulkImages{Images: images, Change: all.Change}))
+	again := bulk(keyed(b.caller, "k", 1), other)
+	require.Equal(t, commands.BulkResult{Changed: 5, Next: "next"}, again, "as the first time")
+	all.Next = ""
+	require.Equal(t, commands.BulkResult{Unchanged: 5}, bulk(b.caller, all))
 	require.Equal(t, before, b.heads(t))
 
 	absent := []domain.ImageID{domain.NewImageID(gen(1), 3), domain.NewImageID(gen(9), 0), "nonsense"}
-	require.Equal(t, commands.BulkResult{Skipped: 3}, bulk(b.caller, commands.BulkImages{Images: absent, Change: all.Change}))
+	all.Images = absent
+	require.Equal(t, commands.BulkResult{Skipped: 3}, bulk(b.caller, all))
 	no := false
 	require.Equal(t, commands.BulkResult{Skipped: 5}, bulk(b.caller, commands.BulkImages{
 		Images: images, Filter: image.Filter{Favourite: &no}, Change: commands.ImageChange{Delete: true},
@@ -211,7 +221,8 @@ func TestBulkRefusesImagesWhole(t *testing.T) {
 	full := b.image(t, images[1])
 	yes, wrong, right := true, image.RatingMax+1, 2
 	done, err := b.ledger.BulkImages(t.Context(), b.caller, commands.BulkImages{
-		Images: images, Change: commands.ImageChange{AddTags: []string{"one more"}, Favourite: &yes, Rating: &right}, At: noon,
+		Images: images, At: noon,
+		Change: commands.ImageChange{AddTags: []string{"one more"}, Favourite: &yes, Rating: &right},
 	})
 	require.NoError(t, err)
 	require.Equal(t, 2, done.Result.Changed)

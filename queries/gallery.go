@@ -93,7 +93,9 @@ const (
 	sqlImagesOfGenerations = sqlImageColumns + ` WHERE i.account = $1 AND i.generation = ANY($2) ORDER BY i.n`
 )
 
-func readImages(ctx context.Context, v projections.Snapshot, sql string, id domain.AccountID, args ...any) ([]Image, error) {
+func readImages(
+	ctx context.Context, v projections.Snapshot, sql string, id domain.AccountID, args ...any,
+) ([]Image, error) {
 	// Query reports its error through the rows.
 	rows, _ := v.Query(ctx, sql, append([]any{id}, args...)...)
 	images, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Image])

@@ -37,7 +37,8 @@ func (s *Service) Images(ctx context.Context, r Read, q ImagesQuery) (ImagePage,
 			return ImagePage{}, As{}, err
 		}
 	}
-	sql, args := sqlImageColumns+sel.where+sel.newest, append(sel.args[1:len(sel.args):len(sel.args)], before, last, limit+1)
+	sql := sqlImageColumns + sel.where + sel.newest
+	args := append(sel.args[1:len(sel.args):len(sel.args)], before, last, limit+1)
 	if q.ByRating {
 		sql, args = sqlImageColumns+sel.where+sqlBestFirst, append(args, stars)
 	}
@@ -54,8 +55,8 @@ func (s *Service) Images(ctx context.Context, r Read, q ImagesQuery) (ImagePage,
 	return page, as, err
 }
 
-// CountImages counts the account's images that go through the filter, up to ImageCountMax. CodeNotFound for a board that
-// the account does not have.
+// CountImages counts the account's images that go through the filter, up to ImageCountMax. CodeNotFound for a board
+// that the account does not have.
 func (s *Service) CountImages(ctx context.Context, r Read, f ImageFilter) (ImageCount, As, error) {
 	sel := f.selection(r.Account)
 	var count ImageCount

@@ -157,7 +157,8 @@ func requireShares(t *testing.T, f *fixture, c *projectiontest.Customer, g queri
 	if len(g.Images) == int(delivered) {
 		require.Equal(t, g.Settlement.Settled, sum)
 	}
-	require.ElementsMatch(t, g.Images, f.images(t, c, queries.ImagesQuery{ImageFilter: queries.ImageFilter{Generation: g.ID}}))
+	made := queries.ImageFilter{Generation: g.ID}
+	require.ElementsMatch(t, g.Images, f.images(t, c, queries.ImagesQuery{ImageFilter: made}))
 }
 
 func TestImageFilters(t *testing.T) {

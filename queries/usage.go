@@ -53,13 +53,14 @@ type UsageReport struct {
 	Total UsageSum
 }
 
-// Usage returns one row for each combination with any use: by day, oldest first, then by model, tier and key. It returns
-// CodeInvalid at "to" if the interval is reversed or longer than UsageDaysMax, and at "group_by" for more than
+// Usage returns one row for each combination with any use: by day, oldest first, then by model, tier and key. It
+// returns CodeInvalid at "to" if the interval is reversed or longer than UsageDaysMax, and at "group_by" for more than
 // UsageRowsMax rows.
 func (s *Service) Usage(ctx context.Context, r Read, q UsageQuery) (UsageReport, As, error) {
 	from, to := day(q.From), day(q.To)
 	if to.Before(from) || to.Sub(from) > UsageDaysMax*24*time.Hour {
-		return UsageReport{}, As{}, domain.FieldErrorf("to", "must be the first day or at most %d days after it", UsageDaysMax)
+		return UsageReport{}, As{}, domain.FieldErrorf("to", "must be the first day or at most %d days after it",
+			UsageDaysMax)
 	}
 	var report UsageReport
 	as, err := s.read(ctx, r, []projections.Progress{s.views.usage}, func(v projections.Snapshot) (err error) {

@@ -63,8 +63,8 @@ func (c *benchViewsCmd) ask(ctx context.Context, b *bench) ([]questionResult, er
 	}{
 		{"balance", "balance", c.Clients, balance},
 		{"gallery page", "gallery", galleryClients, page(queries.ImagesQuery{})},
-		{"gallery page by tag", "gallery", galleryClients, page(queries.ImagesQuery{ImageFilter: byMark(image.Filter{Tags: []string{"tag 7"}})})},
-		{"gallery page by favourite", "gallery", galleryClients, page(queries.ImagesQuery{ImageFilter: byMark(image.Filter{Favourite: &favourite})})},
+		{"gallery page by tag", "gallery", galleryClients, page(byMark(image.Filter{Tags: []string{"tag 7"}}))},
+		{"gallery page by favourite", "gallery", galleryClients, page(byMark(image.Filter{Favourite: &favourite}))},
 	} {
 		if !slices.Contains(c.Rebuild, kind.view) {
 			continue
@@ -113,4 +113,6 @@ func askAll(ctx context.Context, clients int, round time.Duration, ask func() qu
 	}, nil
 }
 
-func byMark(f image.Filter) queries.ImageFilter { return queries.ImageFilter{Filter: f} }
+func byMark(f image.Filter) queries.ImagesQuery {
+	return queries.ImagesQuery{ImageFilter: queries.ImageFilter{Filter: f}}
+}

@@ -30,8 +30,8 @@ type Rated struct {
 	At      time.Time        `json:"at"`
 }
 
-// Filed puts the image on these boards and on no others. All of them exist when it happens; the end of a board takes the
-// image off it without an event of the image.
+// Filed puts the image on these boards and on no others. All of them exist when it happens; the end of a board takes
+// the image off it without an event of the image.
 type Filed struct {
 	Image   domain.ImageID   `json:"image"`
 	Account domain.AccountID `json:"account"`

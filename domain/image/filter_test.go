@@ -34,7 +34,8 @@ func TestRate(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	t.Parallel()
-	file := image.File{Image: pictureID, Account: accountID, Boards: []domain.BoardID{board(2), board(1), board(2)}, At: epoch}
+	some := []domain.BoardID{board(2), board(1), board(2)}
+	file := image.File{Image: pictureID, Account: accountID, Boards: some, At: epoch}
 	filed := image.Filed{Image: pictureID, Account: accountID, Boards: []domain.BoardID{board(1), board(2)}, At: epoch}
 	s := domaintest.Given(t, image.Decider())
 	s.When(image.File{Image: pictureID, At: epoch}).Then()
@@ -62,7 +63,8 @@ func TestFilterLaws(t *testing.T) {
 	require.True(t, image.Filter{}.Matches(image.State{}))
 	rapid.Check(t, func(t *rapid.T) {
 		s := image.State{
-			Tags: rapid.SliceOfDistinct(rapid.SampledFrom(all), rapid.ID).Draw(t, "tags"), Favourite: rapid.Bool().Draw(t, "fav"),
+			Tags: rapid.SliceOfDistinct(rapid.SampledFrom(all), rapid.ID).Draw(t, "tags"),
+			Favourite: rapid.Bool().Draw(t, "fav"),
 			Rating: rapid.IntRange(0, 5).Draw(t, "rating"), Deleted: rapid.Bool().Draw(t, "deleted"),
 		}
 		if rapid.Bool().Draw(t, "filed") {

@@ -221,16 +221,21 @@ func TestCheckFindsBrokenStates(t *testing.T) {
 	t.Parallel()
 	two := []library.Board{{ID: board(1), Name: "a"}, {ID: board(2), Name: "A"}}
 	require.ErrorContains(t, library.Check(library.State{Boards: two}), "the name")
-	require.ErrorContains(t, library.Check(library.State{Boards: []library.Board{two[1], {ID: board(1), Name: "b"}}}), "its place")
+	two = []library.Board{two[1], {ID: board(1), Name: "b"}}
+	require.ErrorContains(t, library.Check(library.State{Boards: two}), "its place")
 	kept := []library.Search{{ID: search(1), Name: "a"}, {ID: search(2), Name: "A"}}
 	require.ErrorContains(t, library.Check(library.State{Searches: kept}), "the name")
-	require.ErrorContains(t, library.Check(library.State{Searches: []library.Search{kept[1], {ID: search(1), Name: "b"}}}), "its place")
-	require.ErrorContains(t, library.Check(library.State{Boards: make([]library.Board, library.BoardsMax+1)}), "501 boards")
-	require.ErrorContains(t, library.Check(library.State{Searches: make([]library.Search, library.SearchesMax+1)}), "101 saved")
+	kept = []library.Search{kept[1], {ID: search(1), Name: "b"}}
+	require.ErrorContains(t, library.Check(library.State{Searches: kept}), "its place")
+	two = make([]library.Board, library.BoardsMax+1)
+	require.ErrorContains(t, library.Check(library.State{Boards: two}), "501 boards")
+	kept = make([]library.Search, library.SearchesMax+1)
+	require.ErrorContains(t, library.Check(library.State{Searches: kept}), "101 saved")
 }
 
 func TestProgrammingErrorsPanic(t *testing.T) {
 	t.Parallel()
-	require.PanicsWithValue(t, "library: command <nil> is not decided", func() { _, _ = library.Decide(library.Initial(), nil) })
+	decide := func() { _, _ = library.Decide(library.Initial(), nil) }
+	require.PanicsWithValue(t, "library: command <nil> is not decided", decide)
 	require.PanicsWithValue(t, "library: event <nil> is not folded", func() { library.Evolve(library.Initial(), nil) })
 }
