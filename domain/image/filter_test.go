@@ -63,9 +63,9 @@ func TestFilterLaws(t *testing.T) {
 	require.True(t, image.Filter{}.Matches(image.State{}))
 	rapid.Check(t, func(t *rapid.T) {
 		s := image.State{
-			Tags: rapid.SliceOfDistinct(rapid.SampledFrom(all), rapid.ID).Draw(t, "tags"),
+			Tags:      rapid.SliceOfDistinct(rapid.SampledFrom(all), rapid.ID).Draw(t, "tags"),
 			Favourite: rapid.Bool().Draw(t, "fav"),
-			Rating: rapid.IntRange(0, 5).Draw(t, "rating"), Deleted: rapid.Bool().Draw(t, "deleted"),
+			Rating:    rapid.IntRange(0, 5).Draw(t, "rating"), Deleted: rapid.Bool().Draw(t, "deleted"),
 		}
 		if rapid.Bool().Draw(t, "filed") {
 			s.Boards = []domain.BoardID{board(1)}

@@ -1468,9 +1468,9 @@ export interface components {
             cursor?: string;
             /**
              * Format: int32
-             * @default 200
+             * @description Default: 200
              */
-            limit: number;
+            limit?: number;
         };
         BulkRefusal: {
             image: components["schemas"]["ImageId"];
