@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"domain/settlement": {"domain"},
 	"domain/generation": {"domain", "domain/pricing", "domain/settlement"},
 	"domain/image":      {"domain"},
+	"domain/library":    {"domain"},
 	"domain/catalog":    {"domain", "domain/*"},
 	"domain/domaintest": {"domain"},
 

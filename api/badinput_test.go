@@ -54,7 +54,8 @@ func badCases(doc *openapi3.T) []badCase {
 	for path, item := range doc.Paths.Map() {
 		ids := strings.NewReplacer("{key}", "key_01k00000000000000000000000",
 			"{generation}", "gen_01k00000000000000000000000", "{image}", "img_01k00000000000000000000000_0",
-			"{reservation}", "res_01k00000000000000000000000")
+			"{reservation}", "res_01k00000000000000000000000",
+			"{board}", "brd_01k00000000000000000000000", "{search}", "sch_01k00000000000000000000000", "{month}", "2026-11")
 		for method, op := range item.Operations() {
 			base := badCase{method: method, path: ids.Replace(path), header: headerOf("Idempotency-Key", "a-key-of-16-bytes")}
 			if op.RequestBody != nil {
@@ -89,7 +90,8 @@ func badBodyCases(base badCase, op *openapi3.Operation) []badCase {
 		c.header["Content-Type"] = []string{kind}
 		out = append(out, c)
 	}
-	good := map[string]string{"model": `"flux-schnell"`, "prompt": `"x"`, "amount": `1`}
+	good := map[string]string{"model": `"flux-schnell"`, "prompt": `"x"`, "amount": `1`, "name": `"n"`, "query": `{}`,
+		"filter": `{}`, "action": `{"favourite":true}`}
 	schema := op.RequestBody.Value.Content.Get("application/json").Schema.Value
 	for field := range schema.Properties {
 		for _, value := range badValues {

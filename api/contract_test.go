@@ -72,6 +72,7 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 	first, second := c.reserve("hold-the-first", 3).ID, c.reserve("hold-the-second", 3).ID
 	var made gen.NewKey
 	c.call("POST", "/v1/api-keys", map[string]any{"name": "ci"}).decode(t, &made)
+	board, search := c.board("Winter"), c.search("foxes")
 
 	calls := []struct {
 		operation, method, path string
@@ -102,15 +103,39 @@ func TestEveryOperationAnswersByTheContract(t *testing.T) {
 		}, 200},
 		{"getBalance", "GET", "/v1/balance?at=2027-01-01T00:00:00Z", nil, 200},
 		{"getStatement", "GET", "/v1/statement?generation=" + done.ID, nil, 200},
-		{"getUsage", "GET", "/v1/usage?from=2026-11-01&to=2026-11-22", nil, 200},
-		{"listImages", "GET", "/v1/images?favourite=false&tag=sea&model=flux-schnell&generation=" + done.ID, nil, 200},
+		{"getUsage", "GET", "/v1/usage?from=2026-11-01&to=2026-11-22&group_by=day&group_by=key&group_by=tier", nil, 200},
+		{"listImages", "GET", "/v1/images?favourite=false&tag=sea&board=none&rating_min=1&sort=rating&" +
+			"model=flux-schnell&generation=" + done.ID, nil, 200},
 		{"getImage", "GET", "/v1/images/" + image, nil, 200},
-		{"updateImage", "PATCH", "/v1/images/" + image, map[string]any{"tags": []string{"b", "a"}, "favourite": true}, 200},
+		{"updateImage", "PATCH", "/v1/images/" + image,
+			map[string]any{"tags": []string{"b", "a"}, "favourite": true, "rating": 0}, 200},
 		{"downloadImage", "GET", "/v1/images/" + image + "/download?variant=thumbnail", nil, 302},
 		{"searchImages", "GET",
 			"/v1/search?q=lighthouse&tag=sea&tag=b&seed=7&width=1024&from=2026-01-01T00:00:00Z&sort=oldest&facets=true",
 			nil, 200},
 		{"createUpload", "POST", "/v1/uploads", map[string]any{"content_type": "image/webp", "bytes": 20 << 20}, 201},
+		{"countImages", "POST", "/v1/images:count", map[string]any{"filter": map[string]any{"tags": []string{"b"}}}, 200},
+		{"createBoard", "POST", "/v1/boards", map[string]any{"name": "Snow"}, 201},
+		{"addToBoard", "PUT", "/v1/boards/" + board + "/images/" + image, nil, 204},
+		{"listBoards", "GET", "/v1/boards", nil, 200},
+		{"getBoard", "GET", "/v1/boards/" + board, nil, 200},
+		{"renameBoard", "PATCH", "/v1/boards/" + board, map[string]any{"name": "winter"}, 200},
+		{"bulkImages", "POST", "/v1/images:bulk", map[string]any{
+			"filter": map[string]any{"board": board, "rating_max": 0},
+			"action": map[string]any{"rating": 5, "add_tags": []string{"x"}},
+		}, 200},
+		{"removeFromBoard", "DELETE", "/v1/boards/" + board + "/images/" + image, nil, 204},
+		{"deleteBoard", "DELETE", "/v1/boards/" + board, nil, 204},
+		{"saveSearch", "POST", "/v1/saved-searches",
+			map[string]any{"name": "a", "query": map[string]any{"sort": "rating"}}, 201},
+		{"listSavedSearches", "GET", "/v1/saved-searches", nil, 200},
+		{"getSavedSearch", "GET", "/v1/saved-searches/" + search, nil, 200},
+		{"runSavedSearch", "GET", "/v1/saved-searches/" + search + "/images?limit=5", nil, 200},
+		{"changeSavedSearch", "PATCH", "/v1/saved-searches/" + search, map[string]any{"name": "two foxes"}, 200},
+		{"deleteSavedSearch", "DELETE", "/v1/saved-searches/" + search, nil, 204},
+		{"listStatements", "GET", "/v1/statements", nil, 200},
+		{"getMonth", "GET", "/v1/statements/2026-11?limit=5", nil, 200},
+		{"getMonthCSV", "GET", "/v1/statements/2026-11/csv", nil, 200},
 		{"deleteImage", "DELETE", "/v1/images/" + image, nil, 204},
 	}
 	var covered []string
@@ -135,7 +160,8 @@ func TestRoutesAreTheContract(t *testing.T) {
 	f := newFixture(t)
 	doc := contractOf(t)
 	for path, item := range doc.Paths.Map() {
-		concrete := strings.NewReplacer("{key}", "x", "{generation}", "x", "{image}", "x", "{reservation}", "x").Replace(path)
+		concrete := strings.NewReplacer("{key}", "x", "{generation}", "x", "{image}", "x", "{reservation}", "x",
+			"{board}", "x", "{search}", "x", "{month}", "x").Replace(path)
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			r := f.call(method, concrete, nil)
 			code := r.code(t)

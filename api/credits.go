@@ -3,19 +3,11 @@ package api
 import (
 	"context"
 	"fmt"
-	"time"
-
-	openapitypes "github.com/oapi-codegen/runtime/types"
 
 	"github.com/pingvas/pingvas/api/gen"
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/queries"
 )
-
-// usageDaysDefault is how many days a usage report covers if it does not say from when.
-const usageDaysDefault = 30
-
-const day = 24 * time.Hour
 
 // GetBalance implements gen.StrictServerInterface.
 func (s *Server) GetBalance(
@@ -112,40 +104,4 @@ func toLine(l queries.Line) gen.StatementLine {
 		ReservedAfter: int64(l.ReservedAfter), Generation: opt(string(l.Generation)), Grant: opt(string(l.Grant)),
 		Cause: opt(l.Cause), At: l.At, Postings: toPostings(l.Postings),
 	}
-}
-
-// GetUsage implements gen.StrictServerInterface.
-func (s *Server) GetUsage(ctx context.Context, request gen.GetUsageRequestObject) (gen.GetUsageResponseObject, error) {
-	read, err := reads(ctx, request.Params.MinPosition)
-	if err != nil {
-		return nil, err
-	}
-	days := queries.Days{To: s.now().Truncate(day)}
-	if to := request.Params.To; to != nil {
-		days.To = to.Time
-	}
-	days.From = days.To.Add(-usageDaysDefault * day)
-	if from := request.Params.From; from != nil {
-		days.From = from.Time
-	}
-	rows, as, err := s.queries.Usage(ctx, read, days)
-	if err != nil {
-		return nil, err
-	}
-	out := gen.UsageReport{
-		From: openapitypes.Date{Time: days.From}, To: openapitypes.Date{Time: days.To},
-		Data: make([]gen.UsageRow, len(rows)),
-	}
-	for i, r := range rows {
-		out.Data[i] = gen.UsageRow{
-			Day: openapitypes.Date{Time: r.Day}, Model: r.Model, Generations: r.Generations, Succeeded: r.Succeeded,
-			Images: r.Images, Credits: int64(r.Credits), GpuMs: r.GPUMS,
-		}
-	}
-	return gen.GetUsage200JSONResponse{
-		Body: out,
-		Headers: gen.GetUsage200ResponseHeaders{
-			PingvasPosition: position(as.Position), PingvasStale: yes(as.Stale),
-		},
-	}, nil
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/image"
+	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/queries"
 )
@@ -141,13 +143,14 @@ type facts struct {
 	account     *account.State
 	opened      account.Opened
 	generations []queries.Generation // oldest first
-	deleted     map[domain.ImageID]bool
+	marks       map[domain.ImageID]image.State
+	library     library.State
 	lines       []queries.Line
 	as          queries.As
 }
 
 func (q *fakeQueries) facts(ctx context.Context, owner domain.AccountID) (facts, error) {
-	f := facts{account: account.Initial(), deleted: map[domain.ImageID]bool{}}
+	f := facts{account: account.Initial(), marks: map[domain.ImageID]image.State{}}
 	if q.fail != nil {
 		if err := q.fail(); err != nil {
 			return f, err
@@ -190,9 +193,10 @@ func (f *facts) add(e eventstore.Envelope, event domain.Event) {
 	case "generation":
 		f.generation(e, event)
 	case "image":
-		if gone, ok := event.(image.Deleted); ok {
-			f.deleted[gone.Image] = true
-		}
+		id := domain.ImageID(strings.TrimPrefix(e.Stream, eventstore.ImageStream("")))
+		f.marks[id] = image.Evolve(f.marks[id], event)
+	case "library":
+		f.library = library.Evolve(f.library, event)
 	}
 }
 
@@ -250,7 +254,12 @@ func (f *facts) images() []queries.Image {
 	for _, g := range f.generations {
 		out = append(out, g.Images...)
 	}
-	return slices.DeleteFunc(out, func(m queries.Image) bool { return f.deleted[m.ID] })
+	for i := range out {
+		s := f.marks[out[i].ID]
+		out[i].Tags, out[i].Favourite, out[i].Rating = s.Tags, s.Favourite, s.Rating
+		out[i].Boards = f.library.Existing(s.Boards)
+	}
+	return slices.DeleteFunc(out, func(m queries.Image) bool { return f.marks[m.ID].Deleted })
 }
 
 func (q *fakeQueries) Account(ctx context.Context, r queries.Read) (queries.Account, queries.As, error) {
@@ -287,10 +296,13 @@ func (q *fakeQueries) Statement(
 }
 
 func (q *fakeQueries) Usage(
-	ctx context.Context, r queries.Read, d queries.Days,
-) ([]queries.UsageRow, queries.As, error) {
+	ctx context.Context, r queries.Read, u queries.UsageQuery,
+) (queries.UsageReport, queries.As, error) {
 	f, err := q.facts(ctx, r.Account)
-	return []queries.UsageRow{{Day: d.To, Model: "flux-schnell", Generations: 1}}, f.as, err
+	sum := queries.UsageSum{Generations: 1}
+	return queries.UsageReport{
+		Rows: []queries.UsageRow{{Day: u.To, Model: "flux-schnell", UsageSum: sum}}, Total: sum,
+	}, f.as, err
 }
 
 func (q *fakeQueries) Generation(
@@ -332,10 +344,108 @@ func (q *fakeQueries) Image(
 }
 
 func (q *fakeQueries) Images(
-	ctx context.Context, r queries.Read, _ queries.ImagesQuery,
+	ctx context.Context, r queries.Read, ask queries.ImagesQuery,
 ) (queries.ImagePage, queries.As, error) {
 	f, err := q.facts(ctx, r.Account)
-	return queries.ImagePage{Images: f.images()}, f.as, err
+	if err != nil {
+		return queries.ImagePage{}, f.as, err
+	}
+	images, err := f.through(ask.ImageFilter)
+	page := queries.ImagePage{Images: images}
+	if n := ask.Limit; n > 0 && len(images) > n {
+		page = queries.ImagePage{Images: images[:n], Next: "next"}
+	}
+	return page, f.as, err
+}
+
+func (f *facts) through(filter queries.ImageFilter) ([]queries.Image, error) {
+	if _, ok := f.library.Board(filter.Board); !ok && filter.Board != "" && filter.Board != image.Unfiled {
+		return nil, domain.Errorf(domain.CodeNotFound, "there is no such board")
+	}
+	return slices.DeleteFunc(f.images(), func(m queries.Image) bool {
+		return !filter.Matches(image.State{Tags: m.Tags, Favourite: m.Favourite, Rating: m.Rating, Boards: m.Boards})
+	}), nil
+}
+
+func (q *fakeQueries) CountImages(
+	ctx context.Context, r queries.Read, filter queries.ImageFilter,
+) (queries.ImageCount, queries.As, error) {
+	page, as, err := q.Images(ctx, r, queries.ImagesQuery{ImageFilter: filter})
+	return queries.ImageCount{Images: int64(len(page.Images))}, as, err
+}
+
+func (q *fakeQueries) Boards(ctx context.Context, r queries.Read) ([]queries.Board, queries.As, error) {
+	f, err := q.facts(ctx, r.Account)
+	boards := make([]queries.Board, len(f.library.Boards))
+	for i, b := range f.library.Boards {
+		boards[i] = queries.Board{ID: b.ID, Name: b.Name, CreatedAt: q.now()}
+		for _, m := range f.images() {
+			if slices.Contains(m.Boards, b.ID) {
+				boards[i].Images++
+				boards[i].Cover = &queries.Cover{Image: m.ID, ThumbnailKey: m.ThumbnailKey}
+			}
+		}
+	}
+	return boards, f.as, err
+}
+
+func (q *fakeQueries) Board(
+	ctx context.Context, r queries.Read, id domain.BoardID,
+) (queries.Board, queries.As, error) {
+	boards, as, err := q.Boards(ctx, r)
+	for _, b := range boards {
+		if b.ID == id {
+			return b, as, err
+		}
+	}
+	return queries.Board{}, as, cmp.Or(err, error(domain.Errorf(domain.CodeNotFound, "there is no such board")))
+}
+
+func (q *fakeQueries) SavedSearches(ctx context.Context, r queries.Read) ([]queries.SavedSearch, queries.As, error) {
+	f, err := q.facts(ctx, r.Account)
+	kept := make([]queries.SavedSearch, len(f.library.Searches))
+	for i, k := range f.library.Searches {
+		kept[i] = queries.SavedSearch{ID: k.ID, Name: k.Name, Query: k.Query, CreatedAt: q.now()}
+	}
+	return kept, f.as, err
+}
+
+func (q *fakeQueries) SavedSearch(
+	ctx context.Context, r queries.Read, id domain.SearchID,
+) (queries.SavedSearch, queries.As, error) {
+	kept, as, err := q.SavedSearches(ctx, r)
+	for _, k := range kept {
+		if k.ID == id {
+			return k, as, err
+		}
+	}
+	return queries.SavedSearch{}, as, cmp.Or(err, error(domain.Errorf(domain.CodeNotFound, "there is no such search")))
+}
+
+// month is all that ever was, whatever the month.
+func (f *facts) month(at time.Time) queries.Month {
+	return queries.Month{
+		First: at, Closing: queries.Funds{Available: f.account.Totals.Available},
+		Kinds: []queries.KindTotal{{Kind: "granted", Lines: int64(len(f.lines))}},
+	}
+}
+
+func (q *fakeQueries) Months(ctx context.Context, r queries.Read) ([]queries.Month, queries.As, error) {
+	f, err := q.facts(ctx, r.Account)
+	return []queries.Month{f.month(q.now())}, f.as, err
+}
+
+func (q *fakeQueries) Month(
+	ctx context.Context, r queries.Read, at time.Time, p queries.Page,
+) (queries.MonthPage, queries.As, error) {
+	f, err := q.facts(ctx, r.Account)
+	page := queries.MonthPage{Month: f.month(at), Lines: f.lines}
+	if half := len(f.lines) / 2; p.Cursor == "" && half > 0 {
+		page.Lines, page.Next = f.lines[:half], "more"
+	} else if p.Cursor != "" {
+		page.Lines = f.lines[half:]
+	}
+	return page, f.as, err
 }
 
 func (q *fakeQueries) Search(

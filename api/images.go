@@ -25,12 +25,15 @@ func (s *Server) ListImages(
 	if err != nil {
 		return nil, err
 	}
-	only, err := s.ownGeneration(ctx, p.Generation)
+	filter, err := s.toFilter(ctx, gen.ImageFilter{
+		Tags: p.Tag, Favourite: p.Favourite, Board: p.Board, RatingMin: p.RatingMin, RatingMax: p.RatingMax, Model: p.Model,
+		Generation: p.Generation, From: p.From, To: p.To,
+	})
 	if err != nil {
 		return nil, err
 	}
 	page, as, err := s.queries.Images(ctx, read, queries.ImagesQuery{
-		Page: toPage(p.Cursor, p.Limit), Favourite: p.Favourite, Tag: or(p.Tag), Model: or(p.Model), Generation: only,
+		Page: toPage(p.Cursor, p.Limit), ImageFilter: filter, ByRating: or(p.Sort) == gen.ImageOrderRating,
 	})
 	if err != nil {
 		return nil, err
@@ -125,9 +128,15 @@ func (s *Server) UpdateImage(
 	if err != nil {
 		return nil, err
 	}
+	change := commands.ImageChange{
+		Tags: request.Body.Tags, Favourite: request.Body.Favourite, Rating: toRating(request.Body.Rating),
+	}
+	if request.Body.Boards != nil {
+		boards := toIDs[domain.BoardID](*request.Body.Boards)
+		change.Boards = &boards
+	}
 	receipt, err := s.ledger.UpdateImage(ctx, caller(ctx, nil), commands.UpdateImage{
-		Image: domain.ImageID(request.Image), Tags: request.Body.Tags, Favourite: request.Body.Favourite,
-		Version: version, At: s.now(),
+		Image: domain.ImageID(request.Image), ImageChange: change, Version: version, At: s.now(),
 	})
 	if err != nil {
 		return nil, err
@@ -135,7 +144,8 @@ func (s *Server) UpdateImage(
 	marks := receipt.Result
 	return gen.UpdateImage200JSONResponse{
 		Body: gen.ImageMarks{
-			ID: request.Image, Tags: list(marks.Tags), Favourite: marks.Favourite, Version: marks.Version,
+			ID: request.Image, Tags: list(marks.Tags), Favourite: marks.Favourite, Rating: int32(marks.Rating),
+			Boards: toIDs[string](marks.Boards), Version: marks.Version,
 		},
 		Headers: gen.UpdateImage200ResponseHeaders{
 			ETag: versionTag(marks.Version), PingvasPosition: position(receipt.Position),
@@ -219,6 +229,7 @@ func (s *Server) toImage(ctx context.Context, m queries.Image, until time.Time) 
 		ID: string(m.ID), Generation: string(m.Generation), Request: toSpec(m.Spec), Engine: opt(m.Engine),
 		Width: int32(m.Width), Height: int32(m.Height), Bytes: m.Bytes, ContentType: m.ContentType, Sha256: m.SHA256,
 		Seed: int64(m.Seed), Credits: (*int64)(m.Credits), Tags: list(m.Tags), Favourite: m.Favourite,
-		Version: m.Version, CreatedAt: m.CreatedAt, URL: url, ThumbnailURL: thumbnail, URLExpiresAt: until,
+		Rating: int32(m.Rating), Boards: toIDs[string](m.Boards), Version: m.Version, CreatedAt: m.CreatedAt,
+		URL: url, ThumbnailURL: thumbnail, URLExpiresAt: until,
 	}, nil
 }

@@ -74,13 +74,20 @@ type Queries interface {
 	Account(ctx context.Context, r queries.Read) (queries.Account, queries.As, error)
 	Balance(ctx context.Context, r queries.Read, at time.Time) (queries.Balance, queries.As, error)
 	Statement(ctx context.Context, r queries.Read, q queries.StatementQuery) (queries.StatementPage, queries.As, error)
-	Usage(ctx context.Context, r queries.Read, d queries.Days) ([]queries.UsageRow, queries.As, error)
+	Months(ctx context.Context, r queries.Read) ([]queries.Month, queries.As, error)
+	Month(ctx context.Context, r queries.Read, at time.Time, p queries.Page) (queries.MonthPage, queries.As, error)
+	Usage(ctx context.Context, r queries.Read, q queries.UsageQuery) (queries.UsageReport, queries.As, error)
 	Generation(ctx context.Context, r queries.Read, id domain.GenerationID) (queries.Generation, queries.As, error)
 	Generations(
 		ctx context.Context, r queries.Read, q queries.GenerationsQuery,
 	) (queries.GenerationPage, queries.As, error)
 	Image(ctx context.Context, r queries.Read, id domain.ImageID) (queries.Image, queries.As, error)
 	Images(ctx context.Context, r queries.Read, q queries.ImagesQuery) (queries.ImagePage, queries.As, error)
+	CountImages(ctx context.Context, r queries.Read, f queries.ImageFilter) (queries.ImageCount, queries.As, error)
+	Boards(ctx context.Context, r queries.Read) ([]queries.Board, queries.As, error)
+	Board(ctx context.Context, r queries.Read, id domain.BoardID) (queries.Board, queries.As, error)
+	SavedSearches(ctx context.Context, r queries.Read) ([]queries.SavedSearch, queries.As, error)
+	SavedSearch(ctx context.Context, r queries.Read, id domain.SearchID) (queries.SavedSearch, queries.As, error)
 	Search(ctx context.Context, r queries.Read, q queries.SearchQuery) (queries.SearchPage, queries.As, error)
 	Backlog(ctx context.Context) ([]queries.BacklogRow, error)
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"strings"
@@ -24,21 +25,30 @@ func TestForeignIdsLookLikeNothing(t *testing.T) {
 
 	foreign := map[string]string{
 		"{generation}": generation, "{image}": image, "{key}": key.ID,
-		"{reservation}": alice.reserve("hold-of-alice", 1).ID,
+		"{reservation}": alice.reserve("hold-of-alice", 1).ID, "{board}": alice.board("of alice"),
+		"{search}": alice.search("of alice"),
 	}
 	absent := map[string]string{
 		"{generation}": "gen_01k00000000000000000000000", "{image}": "img_01k00000000000000000000000_0",
 		"{key}": "key_01k00000000000000000000000", "{reservation}": "res_01k00000000000000000000000",
+		"{board}": "brd_01k00000000000000000000000", "{search}": "sch_01k00000000000000000000000",
 	}
 	routes := map[string]any{
 		"GET /v1/images?generation={generation}": nil, "GET /v1/statement?generation={generation}": nil,
+		"GET /v1/images?board={board}": nil, "POST /v1/images:count": map[string]any{
+			"filter": map[string]any{"board": "{board}"},
+		},
+		"POST /v1/images:bulk": map[string]any{
+			"filter": map[string]any{}, "action": map[string]any{"add_to_board": "{board}"},
+		},
 	}
 	bodies := map[string]any{
 		"updateImage": map[string]any{"favourite": true}, "settleReservation": map[string]any{"amount": 0},
+		"renameBoard": map[string]any{"name": "mine"}, "changeSavedSearch": map[string]any{"name": "mine"},
 	}
 	for path, item := range contractOf(t).Paths.Map() {
 		for method, op := range item.Operations() {
-			if strings.Contains(path, "{") {
+			if strings.Contains(path, "{") && !strings.Contains(path, "{month}") {
 				routes[method+" "+path] = nil
 				if op.RequestBody != nil {
 					routes[method+" "+path] = bodies[op.OperationID]
@@ -46,12 +56,15 @@ func TestForeignIdsLookLikeNothing(t *testing.T) {
 			}
 		}
 	}
-	require.Len(t, routes, 12)
+	require.Len(t, routes, 24)
 	for route := range maps.Keys(routes) {
 		method, path, _ := strings.Cut(route, " ")
 		before := f.heads()
-		theirs := mallory.call(method, fill(path, foreign), routes[route], headerOf("Idempotency-Key", "foreign "+route))
-		nothing := mallory.call(method, fill(path, absent), routes[route], headerOf("Idempotency-Key", "absent "+route))
+		ask := func(what string, ids map[string]string) answer {
+			key := headerOf("Idempotency-Key", what+" "+route)
+			return mallory.call(method, fill(path, ids), fillBody(t, routes[route], ids), key)
+		}
+		theirs, nothing := ask("foreign", foreign), ask("absent", absent)
 		require.Equal(t, http.StatusNotFound, theirs.status, "%s: %s", route, theirs.body)
 		require.Equal(t, withoutID(t, nothing), withoutID(t, theirs), route)
 		require.Equal(t, before, f.heads(), route)
@@ -65,6 +78,17 @@ func fill(path string, ids map[string]string) string {
 		path = strings.ReplaceAll(path, name, id)
 	}
 	return path
+}
+
+// fillBody puts ids into a body.
+func fillBody(t *testing.T, body any, ids map[string]string) any {
+	t.Helper()
+	if body == nil {
+		return nil
+	}
+	text, err := json.Marshal(body)
+	require.NoError(t, err)
+	return json.RawMessage(fill(string(text), ids))
 }
 
 // withoutID is a problem as a text without what differs from call to call.

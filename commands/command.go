@@ -55,7 +55,7 @@ type snapshot struct {
 // decideOn decides the command and keeps what follows from it. It returns false if the streams now hold what will not
 // be appended. Errors other than the domain's refusals are the answer.
 func (c *command) decideOn(held []*entry) (clean bool) {
-	w := &work{command: c.name}
+	w := &work{command: c.name, held: held}
 	for _, e := range held {
 		w.use(e.state)
 	}

@@ -382,8 +382,8 @@ func TestImageMarks(t *testing.T) {
 	b.claim(t, 1, noon)
 	picture := domain.NewImageID(gen(1), 0)
 	yes := true
-	favourite := commands.UpdateImage{Image: picture, Favourite: &yes, At: noon}
-	tag := commands.UpdateImage{Image: picture, Tags: &[]string{"x"}, At: noon}
+	favourite := commands.UpdateImage{Image: picture, ImageChange: commands.ImageChange{Favourite: &yes}, At: noon}
+	tag := commands.UpdateImage{Image: picture, ImageChange: commands.ImageChange{Tags: &[]string{"x"}}, At: noon}
 	_, err = b.ledger.UpdateImage(t.Context(), b.caller, favourite)
 	require.Equal(t, domain.CodeNotFound, domain.CodeOf(err), "it is not made yet")
 	_, err = b.ledger.CompleteGeneration(t.Context(), b.caller, gen(1), generation.Complete{
@@ -393,7 +393,9 @@ func TestImageMarks(t *testing.T) {
 
 	marks, err := b.ledger.UpdateImage(t.Context(), b.caller, favourite)
 	require.NoError(t, err)
-	require.Equal(t, commands.ImageMarks{Tags: []string{"sea"}, Favourite: true, Version: 1}, marks.Result)
+	require.Equal(t, commands.ImageMarks{
+		Tags: []string{"sea"}, Favourite: true, Boards: []domain.BoardID{}, Version: 1,
+	}, marks.Result)
 	old := int64(0)
 	stale := tag
 	stale.Version = &old

@@ -315,7 +315,7 @@ func (f *fold) compareAll(w *world, k int) *problem {
 		}
 	}
 	for id, m := range w.images {
-		if s := f.images[id]; s.Favourite != m.favourite || s.Deleted != m.deleted {
+		if s := f.images[id]; s.Favourite != m.favourite || s.Rating != m.rating || s.Deleted != m.deleted {
 			return wrong(k, nil, "the ledger has the image %+v, the model %+v", s, m)
 		}
 	}

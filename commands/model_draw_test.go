@@ -128,9 +128,13 @@ func (c *client) image(s *step, b *board) {
 		return
 	}
 	in := &commands.UpdateImage{Image: picture, At: s.At}
-	if c.oneIn(2) {
+	switch {
+	case c.oneIn(2):
 		in.Tags = &[]string{oneOf(c, "sea", "night", "storm")}
-	} else {
+	case c.oneIn(2):
+		stars := c.r.IntN(6)
+		in.Rating = &stars
+	default:
 		yes := c.oneIn(2)
 		in.Favourite = &yes
 	}

@@ -40,6 +40,7 @@ type job struct {
 type marks struct {
 	tags      []string // nil: those of the request
 	favourite bool
+	rating    int
 	deleted   bool
 	version   int64
 }
@@ -297,8 +298,15 @@ func (t *trial) markImage() (any, *refused) {
 		m.version++
 		t.events++
 	}
+	if in.Rating != nil && *in.Rating != m.rating {
+		m.rating = *in.Rating
+		m.version++
+		t.events++
+	}
 	t.image, t.marks = in.Image, &m
-	return commands.ImageMarks{Tags: append([]string{}, m.tags...), Favourite: m.favourite, Version: m.version}, nil
+	return commands.ImageMarks{
+		Tags: append([]string{}, m.tags...), Favourite: m.favourite, Rating: m.rating, Version: m.version,
+	}, nil
 }
 
 func (t *trial) deleteImage() (any, *refused) {

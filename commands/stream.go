@@ -9,6 +9,7 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/image"
+	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/eventstore"
 )
 
@@ -40,6 +41,7 @@ type (
 	accountStream    = stream[*account.State, account.Command]
 	generationStream = stream[generation.State, generation.Command]
 	imageStream      = stream[image.State, image.Command]
+	libraryStream    = stream[library.State, library.Command]
 )
 
 func newStream(name string) folded {
@@ -50,6 +52,8 @@ func newStream(name string) folded {
 		return empty(name, generation.Decider(), generationSize, same[generation.State])
 	case "image":
 		return empty(name, image.Decider(), imageSize, same[image.State])
+	case "library":
+		return empty(name, library.Decider(), librarySize, same[library.State])
 	}
 	panic("commands: no aggregate has the stream " + name)
 }
@@ -74,7 +78,15 @@ func generationSize(s generation.State) int {
 	return stateBytes + len(spec.Prompt) + len(spec.NegativePrompt) + thingBytes*len(s.Images)
 }
 
-func imageSize(s image.State) int { return stateBytes + thingBytes*len(s.Tags) }
+func imageSize(s image.State) int { return stateBytes + thingBytes*(len(s.Tags)+len(s.Boards)) }
+
+func librarySize(s library.State) int {
+	size := stateBytes + thingBytes*(len(s.Boards)+len(s.Searches))
+	for _, k := range s.Searches {
+		size += len(k.Query)
+	}
+	return size
+}
 
 func (s *stream[S, C]) weight() int { return s.size(s.state) }
 
@@ -107,8 +119,8 @@ func (l *Ledger) load(ctx context.Context, c *command, fresh []*entry) (err erro
 		if e.assumed {
 			continue
 		}
-		// The stream of an account has only commands of that account; what nobody has begun, somebody else may begin.
-		e.own = e.stream == eventstore.AccountStream(e.account)
+		// The streams of an account have only its own commands; what nobody has begun, somebody else may begin.
+		e.own = e.stream == eventstore.AccountStream(e.account) || e.stream == eventstore.LibraryStream(e.account)
 		byName[e.stream] = e
 	}
 	if len(byName) == 0 {

@@ -7,15 +7,19 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/image"
+	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// work is one decision: the streams it may use, and the events it causes.
+// work is one decision: the streams it may use, and the events it causes. A command with several streams of a kind
+// turns from one to the next.
 type work struct {
 	command    string
 	account    *accountStream
 	generation *generationStream
 	image      *imageStream
+	library    *libraryStream
+	held       []*entry
 	events     []eventstore.NewEvent
 	pending    []domain.Event // the events, beside their envelopes
 }
@@ -29,6 +33,8 @@ func (w *work) use(s folded) {
 		w.generation = s
 	case *imageStream:
 		w.image = s
+	case *libraryStream:
+		w.library = s
 	}
 }
 
@@ -67,6 +73,7 @@ func (s *stream[S, C]) checked(events int) bool {
 func (w *work) onAccount(c account.Command) error       { return do(w, w.account, c) }
 func (w *work) onGeneration(c generation.Command) error { return do(w, w.generation, c) }
 func (w *work) onImage(c image.Command) error           { return do(w, w.image, c) }
+func (w *work) onLibrary(c library.Command) error       { return do(w, w.library, c) }
 
 // putLast moves the first n events behind the others, which must be of other streams. What tells the world that a
 // generation has ended then comes last: whoever knows of it knows of its settlement, too.

@@ -18,6 +18,10 @@ type (
 	GrantID string
 	// ImageID is img_, the ULID of its generation, an underscore and the image's index: img_01k..._0.
 	ImageID string
+	// BoardID looks like brd_01k....
+	BoardID string
+	// SearchID looks like sch_01k... and names a saved search.
+	SearchID string
 	// KeyID looks like key_01k... and names an API key without being secret.
 	KeyID string
 	// UploadID looks like upl_01k... and names a picture that a customer has brought along.
@@ -31,6 +35,8 @@ const (
 	PrefixReservation = "res_"
 	PrefixGrant       = "grt_"
 	PrefixImage       = "img_"
+	PrefixBoard       = "brd_"
+	PrefixSearch      = "sch_"
 	PrefixKey         = "key_"
 	PrefixUpload      = "upl_"
 )
@@ -49,6 +55,12 @@ func (id ReservationID) Check() error { return checkID("reservation", PrefixRese
 
 // Check returns CodeInvalid for a malformed id.
 func (id GrantID) Check() error { return checkID("grant", PrefixGrant, string(id)) }
+
+// Check returns CodeInvalid for a malformed id.
+func (id BoardID) Check() error { return checkID("board", PrefixBoard, string(id)) }
+
+// Check returns CodeInvalid for a malformed id.
+func (id SearchID) Check() error { return checkID("saved search", PrefixSearch, string(id)) }
 
 // Check returns CodeInvalid for a malformed id.
 func (id KeyID) Check() error { return checkID("key", PrefixKey, string(id)) }

@@ -121,3 +121,6 @@ func GenerationStream(id domain.GenerationID) string { return "generation-" + st
 
 // ImageStream names the stream of an image.
 func ImageStream(id domain.ImageID) string { return "image-" + string(id) }
+
+// LibraryStream names the stream of an account's boards and saved searches.
+func LibraryStream(id domain.AccountID) string { return "library-" + string(id) }

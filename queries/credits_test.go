@@ -209,11 +209,12 @@ func TestStatementOfAGeneration(t *testing.T) {
 func TestUsageIsWhatEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 24, 500)
-	days := queries.Days{From: projectiontest.Start(), To: f.Now}
+	days := queries.UsageQuery{From: projectiontest.Start(), To: f.Now, By: queries.UsageBy{Day: true, Model: true}}
 	crossed := 0
 	for _, c := range f.Accounts {
-		rows, _, err := f.service.Usage(t.Context(), f.read(c), days)
+		report, _, err := f.service.Usage(t.Context(), f.read(c), days)
 		require.NoError(t, err)
+		rows := report.Rows
 		var ended, succeeded, images, gpus int64
 		var credits domain.Credits
 		for _, row := range rows {
@@ -240,16 +241,17 @@ func TestUsageIsWhatEnded(t *testing.T) {
 		if len(rows) > 0 && !rows[0].Day.Equal(rows[len(rows)-1].Day) {
 			crossed++
 		}
-		none, _, err := f.service.Usage(t.Context(), f.read(c), queries.Days{
+		none, _, err := f.service.Usage(t.Context(), f.read(c), queries.UsageQuery{
 			From: f.Now.AddDate(0, 0, 1), To: f.Now.AddDate(0, 0, 30),
 		})
 		require.NoError(t, err)
-		require.Empty(t, none)
+		require.Zero(t, none.Total)
+		require.Empty(t, none.Rows)
 	}
 	require.Positive(t, crossed, "the history must have more than one day")
-	_, _, err := f.service.Usage(t.Context(), f.read(f.Accounts[0]), queries.Days{From: days.To, To: days.From})
+	_, _, err := f.service.Usage(t.Context(), f.read(f.Accounts[0]), queries.UsageQuery{From: days.To, To: days.From})
 	requireInvalid(t, "to", err)
-	_, _, err = f.service.Usage(t.Context(), f.read(f.Accounts[0]), queries.Days{
+	_, _, err = f.service.Usage(t.Context(), f.read(f.Accounts[0]), queries.UsageQuery{
 		From: days.From, To: days.From.AddDate(0, 0, queries.UsageDaysMax+1),
 	})
 	requireInvalid(t, "to", err)

@@ -35,6 +35,14 @@ func (f *fixture) images(t *testing.T, c *projectiontest.Customer, q queries.Ima
 	})
 }
 
+func favourite(yes bool) queries.ImageFilter {
+	return queries.ImageFilter{Filter: image.Filter{Favourite: &yes}}
+}
+
+func withTags(tags ...string) queries.ImageFilter {
+	return queries.ImageFilter{Filter: image.Filter{Tags: tags}}
+}
+
 // requireGeneration compares with the domain, the account's books and the images.
 func requireGeneration(t *testing.T, job *projectiontest.Job, g queries.Generation) {
 	t.Helper()
@@ -68,7 +76,7 @@ func requireGeneration(t *testing.T, job *projectiontest.Job, g queries.Generati
 
 func TestGenerations(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, 30, 500)
+	f := newFixture(t, 36, 600)
 	seen := map[generation.Status]bool{}
 	for _, c := range f.Accounts {
 		list := f.generations(t, c, queries.GenerationsQuery{})
@@ -99,7 +107,6 @@ func TestGenerations(t *testing.T) {
 func TestImagesAndTheirShares(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 34, 600)
-	yes, no := true, false
 	for _, c := range f.Accounts {
 		list := f.images(t, c, queries.ImagesQuery{})
 		var alive, favourites []domain.ImageID
@@ -112,6 +119,7 @@ func TestImagesAndTheirShares(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, list, got)
 			require.Equal(t, p.State.Favourite, got.Favourite)
+			require.Equal(t, p.State.Rating, got.Rating)
 			if p.State.Tags != nil {
 				require.Equal(t, p.State.Tags, got.Tags)
 			}
@@ -122,8 +130,8 @@ func TestImagesAndTheirShares(t *testing.T) {
 		}
 		require.Len(t, list, len(alive))
 		require.NotEmpty(t, alive)
-		require.Len(t, f.images(t, c, queries.ImagesQuery{Favourite: &yes}), len(favourites))
-		require.Len(t, f.images(t, c, queries.ImagesQuery{Favourite: &no}), len(alive)-len(favourites))
+		require.Len(t, f.images(t, c, queries.ImagesQuery{ImageFilter: favourite(true)}), len(favourites))
+		require.Len(t, f.images(t, c, queries.ImagesQuery{ImageFilter: favourite(false)}), len(alive)-len(favourites))
 		require.True(t, slices.IsSortedFunc(list, func(a, b queries.Image) int {
 			return b.CreatedAt.Compare(a.CreatedAt)
 		}))
@@ -149,7 +157,8 @@ func requireShares(t *testing.T, f *fixture, c *projectiontest.Customer, g queri
 	if len(g.Images) == int(delivered) {
 		require.Equal(t, g.Settlement.Settled, sum)
 	}
-	require.ElementsMatch(t, g.Images, f.images(t, c, queries.ImagesQuery{Generation: g.ID}))
+	made := queries.ImageFilter{Generation: g.ID}
+	require.ElementsMatch(t, g.Images, f.images(t, c, queries.ImagesQuery{ImageFilter: made}))
 }
 
 func TestImageFilters(t *testing.T) {
@@ -166,10 +175,10 @@ func TestImageFilters(t *testing.T) {
 				}
 			}
 			tagged += len(want)
-			require.Equal(t, want, f.images(t, c, queries.ImagesQuery{Tag: strings.ToUpper(tag)}))
+			require.Equal(t, want, f.images(t, c, queries.ImagesQuery{ImageFilter: withTags(strings.ToUpper(tag))}))
 		}
-		dev := f.images(t, c, queries.ImagesQuery{Model: "flux-dev"})
-		xl := f.images(t, c, queries.ImagesQuery{Model: "sdxl-1.0"})
+		dev := f.images(t, c, queries.ImagesQuery{ImageFilter: queries.ImageFilter{Model: "flux-dev"}})
+		xl := f.images(t, c, queries.ImagesQuery{ImageFilter: queries.ImageFilter{Model: "sdxl-1.0"}})
 		require.Len(t, list, len(dev)+len(xl))
 	}
 	require.Positive(t, tagged)
@@ -207,9 +216,9 @@ func TestHostileText(t *testing.T) {
 	f := newFixture(t, 34, 100)
 	r := f.read(f.Accounts[0])
 	for _, text := range []string{"\x00", "a\x00b", "\xff", "'; DROP TABLE images; --", strings.Repeat("x", 100_000)} {
-		_, _, err := f.service.Images(t.Context(), r, queries.ImagesQuery{
-			Tag: text, Model: text, Generation: domain.GenerationID(text),
-		})
+		_, _, err := f.service.Images(t.Context(), r, queries.ImagesQuery{ImageFilter: queries.ImageFilter{
+			Filter: image.Filter{Tags: []string{text}}, Model: text, Generation: domain.GenerationID(text),
+		}})
 		require.NoError(t, err)
 		_, _, err = f.service.Generations(t.Context(), r, queries.GenerationsQuery{Status: generation.Status(text)})
 		require.NoError(t, err)
@@ -218,6 +227,15 @@ func TestHostileText(t *testing.T) {
 		_, _, err = f.service.Generation(t.Context(), r, domain.GenerationID(text))
 		requireCode(t, domain.CodeNotFound, err)
 		_, _, err = f.service.Image(t.Context(), r, domain.ImageID(text))
+		requireCode(t, domain.CodeNotFound, err)
+		_, _, err = f.service.Board(t.Context(), r, domain.BoardID(text))
+		requireCode(t, domain.CodeNotFound, err)
+		_, _, err = f.service.SavedSearch(t.Context(), r, domain.SearchID(text))
+		requireCode(t, domain.CodeNotFound, err)
+		onBoard := queries.ImageFilter{Filter: image.Filter{Board: domain.BoardID(text)}}
+		_, _, err = f.service.Images(t.Context(), r, queries.ImagesQuery{ImageFilter: onBoard})
+		requireCode(t, domain.CodeNotFound, err)
+		_, _, err = f.service.CountImages(t.Context(), r, onBoard)
 		requireCode(t, domain.CodeNotFound, err)
 	}
 }
@@ -238,6 +256,6 @@ func TestTextThatPostgresCannotHold(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "a \uFFFD cat", got.Spec.Prompt)
 	require.Equal(t, []string{"Über"}, got.Tags)
-	require.Len(t, f.images(t, c, queries.ImagesQuery{Tag: "über"}), 1)
+	require.Len(t, f.images(t, c, queries.ImagesQuery{ImageFilter: withTags("über")}), 1)
 	require.Equal(t, eventstore.ShardOf(c.ID, projectiontest.Shards), f.head(t, c).Shard)
 }

@@ -40,7 +40,8 @@ func TestNothingOfAnotherAccount(t *testing.T) {
 		page, _, err := f.service.Statement(t.Context(), r, queries.StatementQuery{Generation: job.ID})
 		require.NoError(t, err)
 		require.Empty(t, page.Lines)
-		images, _, err := f.service.Images(t.Context(), r, queries.ImagesQuery{Generation: job.ID})
+		made := queries.ImageFilter{Generation: job.ID}
+		images, _, err := f.service.Images(t.Context(), r, queries.ImagesQuery{ImageFilter: made})
 		require.NoError(t, err)
 		require.Empty(t, images.Images)
 	}

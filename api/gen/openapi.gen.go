@@ -24,6 +24,69 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for BulkActionDelete.
+const (
+	BulkActionDeleteTrue BulkActionDelete = true
+)
+
+// Valid indicates whether the value is a known member of the BulkActionDelete enum.
+func (e BulkActionDelete) Valid() bool {
+	switch e {
+	case BulkActionDeleteTrue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImageOrder.
+const (
+	ImageOrderNewest ImageOrder = "newest"
+	ImageOrderRating ImageOrder = "rating"
+)
+
+// Valid indicates whether the value is a known member of the ImageOrder enum.
+func (e ImageOrder) Valid() bool {
+	switch e {
+	case ImageOrderNewest:
+		return true
+	case ImageOrderRating:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KindTotalKind.
+const (
+	KindTotalKindGrantExpired       KindTotalKind = "grant_expired"
+	KindTotalKindGranted            KindTotalKind = "granted"
+	KindTotalKindReleased           KindTotalKind = "released"
+	KindTotalKindReservationExpired KindTotalKind = "reservation_expired"
+	KindTotalKindReserved           KindTotalKind = "reserved"
+	KindTotalKindSettled            KindTotalKind = "settled"
+)
+
+// Valid indicates whether the value is a known member of the KindTotalKind enum.
+func (e KindTotalKind) Valid() bool {
+	switch e {
+	case KindTotalKindGrantExpired:
+		return true
+	case KindTotalKindGranted:
+		return true
+	case KindTotalKindReleased:
+		return true
+	case KindTotalKindReservationExpired:
+		return true
+	case KindTotalKindReserved:
+		return true
+	case KindTotalKindSettled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PostingBook.
 const (
 	PostingBookAvailable PostingBook = "available"
@@ -219,6 +282,30 @@ func (e SearchImagesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for GetUsageParamsGroupBy.
+const (
+	GetUsageParamsGroupByDay   GetUsageParamsGroupBy = "day"
+	GetUsageParamsGroupByKey   GetUsageParamsGroupBy = "key"
+	GetUsageParamsGroupByModel GetUsageParamsGroupBy = "model"
+	GetUsageParamsGroupByTier  GetUsageParamsGroupBy = "tier"
+)
+
+// Valid indicates whether the value is a known member of the GetUsageParamsGroupBy enum.
+func (e GetUsageParamsGroupBy) Valid() bool {
+	switch e {
+	case GetUsageParamsGroupByDay:
+		return true
+	case GetUsageParamsGroupByKey:
+		return true
+	case GetUsageParamsGroupByModel:
+		return true
+	case GetUsageParamsGroupByTier:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	CreditLine Credits `json:"credit_line"`
@@ -274,12 +361,112 @@ type BalanceGrant struct {
 	Source     string  `json:"source"`
 }
 
+// Board defines model for Board.
+type Board struct {
+	// Cover The newest image on the board
+	Cover     *BoardCover `json:"cover,omitempty"`
+	CreatedAt time.Time   `json:"created_at"`
+	ID        BoardID     `json:"id"`
+
+	// Images How many are on it
+	Images int64  `json:"images"`
+	Name   string `json:"name"`
+}
+
+// BoardCover The newest image on the board
+type BoardCover struct {
+	Image        ImageID   `json:"image"`
+	ThumbnailURL string    `json:"thumbnail_url"`
+	URLExpiresAt time.Time `json:"url_expires_at"`
+}
+
+// BoardID defines model for BoardId.
+type BoardID = string
+
+// BoardList defines model for BoardList.
+type BoardList struct {
+	Data []Board `json:"data"`
+}
+
+// BoardName defines model for BoardName.
+type BoardName struct {
+	Name string `json:"name"`
+}
+
+// BoardOrNone defines model for BoardOrNone.
+type BoardOrNone = string
+
+// BulkAction What to do to each image. To delete goes with nothing else
+type BulkAction struct {
+	AddTags    *Tags             `json:"add_tags,omitempty"`
+	AddToBoard *BoardID          `json:"add_to_board,omitempty"`
+	Delete     *BulkActionDelete `json:"delete,omitempty"`
+	Favourite  *bool             `json:"favourite,omitempty"`
+
+	// Rating Stars, 0 is none
+	Rating          *Rating  `json:"rating,omitempty"`
+	RemoveFromBoard *BoardID `json:"remove_from_board,omitempty"`
+	RemoveTags      *Tags    `json:"remove_tags,omitempty"`
+}
+
+// BulkActionDelete defines model for BulkAction.Delete.
+type BulkActionDelete bool
+
+// BulkRefusal defines model for BulkRefusal.
+type BulkRefusal struct {
+	// Code That of a problem
+	Code   string  `json:"code"`
+	Detail *string `json:"detail,omitempty"`
+	Image  ImageID `json:"image"`
+}
+
+// BulkRequest Either a filter or the images
+type BulkRequest struct {
+	// Action What to do to each image. To delete goes with nothing else
+	Action BulkAction `json:"action"`
+
+	// Cursor The `next_cursor` of the call before
+	Cursor *string `json:"cursor,omitempty"`
+
+	// Filter Fields that are left out do not filter. An empty filter lets every image through
+	Filter *ImageFilter `json:"filter,omitempty"`
+	Images *[]ImageID   `json:"images,omitempty"`
+
+	// Limit Default: 200
+	Limit *int32 `json:"limit,omitempty"`
+}
+
+// BulkResult defines model for BulkResult.
+type BulkResult struct {
+	Changed    int32   `json:"changed"`
+	HasMore    bool    `json:"has_more"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Refused Stayed as they were
+	Refused []BulkRefusal `json:"refused"`
+
+	// Skipped Are gone, or do not go through the filter any more
+	Skipped int32 `json:"skipped"`
+
+	// Unchanged Were like that already
+	Unchanged int32 `json:"unchanged"`
+}
+
 // Cancellation defines model for Cancellation.
 type Cancellation struct {
 	ID       GenerationID `json:"id"`
 	Released Credits      `json:"released"`
 	Settled  Credits      `json:"settled"`
 	Status   Status       `json:"status"`
+}
+
+// ChangeSearch defines model for ChangeSearch.
+type ChangeSearch struct {
+	Name *string `json:"name,omitempty"`
+
+	// Query What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+	// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+	Query *SavedQuery `json:"query,omitempty"`
 }
 
 // ControlOffer defines model for ControlOffer.
@@ -346,6 +533,12 @@ type FieldError struct {
 
 	// Pointer JSON pointer into the body, or the name of a parameter
 	Pointer string `json:"pointer"`
+}
+
+// Funds According to the books: the used credit line is taken off, scheduled grants count
+type Funds struct {
+	Available Credits `json:"available"`
+	Reserved  Credits `json:"reserved"`
 }
 
 // Generation defines model for Generation.
@@ -447,17 +640,21 @@ type GenerationSpec struct {
 
 // Image defines model for Image.
 type Image struct {
+	Boards      []BoardID `json:"boards"`
 	Bytes       int64     `json:"bytes"`
 	ContentType string    `json:"content_type"`
 	CreatedAt   time.Time `json:"created_at"`
 
 	// Credits This image's share of what its generation was charged
-	Credits      *int64         `json:"credits,omitempty"`
-	Engine       *string        `json:"engine,omitempty"`
-	Favourite    bool           `json:"favourite"`
-	Generation   GenerationID   `json:"generation"`
-	Height       int32          `json:"height"`
-	ID           ImageID        `json:"id"`
+	Credits    *int64       `json:"credits,omitempty"`
+	Engine     *string      `json:"engine,omitempty"`
+	Favourite  bool         `json:"favourite"`
+	Generation GenerationID `json:"generation"`
+	Height     int32        `json:"height"`
+	ID         ImageID      `json:"id"`
+
+	// Rating Stars, 0 is none
+	Rating       Rating         `json:"rating"`
 	Request      GenerationSpec `json:"request"`
 	Seed         int64          `json:"seed"`
 	Sha256       string         `json:"sha256"`
@@ -469,16 +666,60 @@ type Image struct {
 	Width        int32          `json:"width"`
 }
 
+// ImageCount defines model for ImageCount.
+type ImageCount struct {
+	Images int64 `json:"images"`
+
+	// More There are more than were counted
+	More bool `json:"more"`
+}
+
+// ImageCountRequest defines model for ImageCountRequest.
+type ImageCountRequest struct {
+	// Filter Fields that are left out do not filter. An empty filter lets every image through
+	Filter ImageFilter `json:"filter"`
+}
+
+// ImageFilter Fields that are left out do not filter. An empty filter lets every image through
+type ImageFilter struct {
+	Board     *BoardOrNone `json:"board,omitempty"`
+	Favourite *bool        `json:"favourite,omitempty"`
+
+	// From Made at or after
+	From       *time.Time    `json:"from,omitempty"`
+	Generation *GenerationID `json:"generation,omitempty"`
+	Model      *string       `json:"model,omitempty"`
+
+	// RatingMax Stars, 0 is none
+	RatingMax *Rating `json:"rating_max,omitempty"`
+
+	// RatingMin Stars, 0 is none
+	RatingMin *Rating `json:"rating_min,omitempty"`
+
+	// Tags All of them must be there
+	Tags *[]string `json:"tags,omitempty"`
+
+	// To Made before
+	To *time.Time `json:"to,omitempty"`
+}
+
 // ImageID defines model for ImageId.
 type ImageID = string
 
 // ImageMarks defines model for ImageMarks.
 type ImageMarks struct {
-	Favourite bool     `json:"favourite"`
-	ID        ImageID  `json:"id"`
-	Tags      []string `json:"tags"`
-	Version   int64    `json:"version"`
+	Boards    []BoardID `json:"boards"`
+	Favourite bool      `json:"favourite"`
+	ID        ImageID   `json:"id"`
+
+	// Rating Stars, 0 is none
+	Rating  Rating   `json:"rating"`
+	Tags    []string `json:"tags"`
+	Version int64    `json:"version"`
 }
+
+// ImageOrder defines model for ImageOrder.
+type ImageOrder string
 
 // ImagePage defines model for ImagePage.
 type ImagePage struct {
@@ -489,8 +730,13 @@ type ImagePage struct {
 
 // ImageUpdate defines model for ImageUpdate.
 type ImageUpdate struct {
-	Favourite *bool     `json:"favourite,omitempty"`
-	Tags      *[]string `json:"tags,omitempty"`
+	// Boards All boards that it shall be on
+	Boards    *[]BoardID `json:"boards,omitempty"`
+	Favourite *bool      `json:"favourite,omitempty"`
+
+	// Rating Stars, 0 is none
+	Rating *Rating   `json:"rating,omitempty"`
+	Tags   *[]string `json:"tags,omitempty"`
 }
 
 // InputRef A picture of the account, either one of its images or an upload
@@ -524,6 +770,18 @@ type KeyID = string
 type KeyList struct {
 	Data []Key `json:"data"`
 }
+
+// KindTotal defines model for KindTotal.
+type KindTotal struct {
+	Amount   Credits       `json:"amount"`
+	Kind     KindTotalKind `json:"kind"`
+	Lines    int64         `json:"lines"`
+	Returned Credits       `json:"returned"`
+	Waived   Credits       `json:"waived"`
+}
+
+// KindTotalKind defines model for KindTotal.Kind.
+type KindTotalKind string
 
 // LoraOffer defines model for LoraOffer.
 type LoraOffer struct {
@@ -582,6 +840,46 @@ type Model struct {
 type ModelList struct {
 	Data      []Model `json:"data"`
 	PriceBook string  `json:"price_book"`
+}
+
+// Month defines model for Month.
+type Month struct {
+	// Closing According to the books: the used credit line is taken off, scheduled grants count
+	Closing Funds `json:"closing"`
+
+	// Month Examples: 2026-11
+	Month string `json:"month"`
+
+	// Opening According to the books: the used credit line is taken off, scheduled grants count
+	Opening Funds       `json:"opening"`
+	Totals  []KindTotal `json:"totals"`
+}
+
+// MonthList defines model for MonthList.
+type MonthList struct {
+	Data []Month `json:"data"`
+}
+
+// MonthPage defines model for MonthPage.
+type MonthPage struct {
+	// Closing According to the books: the used credit line is taken off, scheduled grants count
+	Closing Funds           `json:"closing"`
+	Data    []StatementLine `json:"data"`
+	HasMore bool            `json:"has_more"`
+
+	// Month Examples: 2026-11
+	Month      string  `json:"month"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Opening According to the books: the used credit line is taken off, scheduled grants count
+	Opening Funds       `json:"opening"`
+	Totals  []KindTotal `json:"totals"`
+}
+
+// NamedBoard defines model for NamedBoard.
+type NamedBoard struct {
+	ID   BoardID `json:"id"`
+	Name string  `json:"name"`
 }
 
 // NewKey defines model for NewKey.
@@ -745,6 +1043,9 @@ type QuoteRequest struct {
 	Width *int32 `json:"width,omitempty"`
 }
 
+// Rating Stars, 0 is none
+type Rating = int32
+
 // Reservation defines model for Reservation.
 type Reservation struct {
 	Amount    Credits       `json:"amount"`
@@ -822,6 +1123,61 @@ type ReservationResults struct {
 	Results []ReservationResult `json:"results"`
 }
 
+// SaveSearch defines model for SaveSearch.
+type SaveSearch struct {
+	Name string `json:"name"`
+
+	// Query What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+	// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+	Query SavedQuery `json:"query"`
+}
+
+// SavedQuery What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+type SavedQuery struct {
+	Board     *BoardOrNone `json:"board,omitempty"`
+	Favourite *bool        `json:"favourite,omitempty"`
+
+	// From Made at or after
+	From       *time.Time    `json:"from,omitempty"`
+	Generation *GenerationID `json:"generation,omitempty"`
+	Height     *int32        `json:"height,omitempty"`
+	Model      *string       `json:"model,omitempty"`
+	Negative   *string       `json:"negative,omitempty"`
+	Q          *string       `json:"q,omitempty"`
+
+	// RatingMax Stars, 0 is none
+	RatingMax *Rating `json:"rating_max,omitempty"`
+
+	// RatingMin Stars, 0 is none
+	RatingMin *Rating     `json:"rating_min,omitempty"`
+	Seed      *int64      `json:"seed,omitempty"`
+	Sort      *ImageOrder `json:"sort,omitempty"`
+
+	// Tags All of them must be there
+	Tags *[]string `json:"tags,omitempty"`
+
+	// To Made before
+	To    *time.Time `json:"to,omitempty"`
+	Width *int32     `json:"width,omitempty"`
+}
+
+// SavedSearch defines model for SavedSearch.
+type SavedSearch struct {
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+	ID        SearchID   `json:"id"`
+	Name      string     `json:"name"`
+
+	// Query What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+	// at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+	Query SavedQuery `json:"query"`
+}
+
+// SavedSearchList defines model for SavedSearchList.
+type SavedSearchList struct {
+	Data []SavedSearch `json:"data"`
+}
+
 // SearchCount defines model for SearchCount.
 type SearchCount struct {
 	Images int64  `json:"images"`
@@ -836,6 +1192,9 @@ type SearchFacets struct {
 	// Tags In lower case
 	Tags []SearchCount `json:"tags"`
 }
+
+// SearchID defines model for SearchId.
+type SearchID = string
 
 // SearchPage defines model for SearchPage.
 type SearchPage struct {
@@ -948,6 +1307,9 @@ type StatusFrame struct {
 	Version  int64  `json:"version"`
 }
 
+// Tags defines model for Tags.
+type Tags = []string
+
 // Tier defines model for Tier.
 type Tier string
 
@@ -981,22 +1343,36 @@ type UploadRequestContentType string
 
 // UsageReport defines model for UsageReport.
 type UsageReport struct {
-	Data []UsageRow         `json:"data"`
-	From openapi_types.Date `json:"from"`
-	To   openapi_types.Date `json:"to"`
+	Data  []UsageRow         `json:"data"`
+	From  openapi_types.Date `json:"from"`
+	To    openapi_types.Date `json:"to"`
+	Total UsageTotal         `json:"total"`
 }
 
 // UsageRow defines model for UsageRow.
 type UsageRow struct {
-	Credits Credits            `json:"credits"`
-	Day     openapi_types.Date `json:"day"`
+	Credits Credits             `json:"credits"`
+	Day     *openapi_types.Date `json:"day,omitempty"`
 
 	// Generations Ended that day
-	Generations int64  `json:"generations"`
-	GpuMs       int64  `json:"gpu_ms"`
-	Images      int64  `json:"images"`
-	Model       string `json:"model"`
-	Succeeded   int64  `json:"succeeded"`
+	Generations int64 `json:"generations"`
+	GpuMs       int64 `json:"gpu_ms"`
+	Images      int64 `json:"images"`
+
+	// Key The API key that asked, or empty
+	Key       *string `json:"key,omitempty"`
+	Model     *string `json:"model,omitempty"`
+	Succeeded int64   `json:"succeeded"`
+	Tier      *Tier   `json:"tier,omitempty"`
+}
+
+// UsageTotal defines model for UsageTotal.
+type UsageTotal struct {
+	Credits     Credits `json:"credits"`
+	Generations int64   `json:"generations"`
+	GpuMs       int64   `json:"gpu_ms"`
+	Images      int64   `json:"images"`
+	Succeeded   int64   `json:"succeeded"`
 }
 
 // Use What the credits are for. Grants may be bound to models and operations; without a word only those that are not can pay.
@@ -1004,6 +1380,9 @@ type Use struct {
 	Model     *string `json:"model,omitempty"`
 	Operation *string `json:"operation,omitempty"`
 }
+
+// BoardPath defines model for BoardPath.
+type BoardPath = BoardID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1023,8 +1402,14 @@ type Limit = int32
 // MinPosition defines model for MinPosition.
 type MinPosition = string
 
+// MonthPath defines model for MonthPath.
+type MonthPath = string
+
 // ReservationPath defines model for ReservationPath.
 type ReservationPath = ReservationID
+
+// SearchPath defines model for SearchPath.
+type SearchPath = SearchID
 
 // OpenAccountParams defines parameters for OpenAccount.
 type OpenAccountParams struct {
@@ -1039,6 +1424,23 @@ type GetBalanceParams struct {
 
 	// At The balance as it was, or will be if nothing else happens, at this time. Without it, now.
 	At *time.Time `form:"at,omitempty" json:"at,omitempty"`
+}
+
+// ListBoardsParams defines parameters for ListBoards.
+type ListBoardsParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// CreateBoardParams defines parameters for CreateBoard.
+type CreateBoardParams struct {
+	IdempotencyKey *IdempotencyKeyOptional `json:"Idempotency-Key,omitempty"`
+}
+
+// GetBoardParams defines parameters for GetBoard.
+type GetBoardParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
 }
 
 // ListGenerationsParams defines parameters for ListGenerations.
@@ -1085,10 +1487,26 @@ type ListImagesParams struct {
 	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
 
 	// Cursor The `next_cursor` of the page before, with the same filters.
-	Cursor     *Cursor       `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Limit      *Limit        `form:"limit,omitempty" json:"limit,omitempty"`
-	Favourite  *bool         `form:"favourite,omitempty" json:"favourite,omitempty"`
-	Tag        *string       `form:"tag,omitempty" json:"tag,omitempty"`
+	Cursor    *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit     *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+	Favourite *bool   `form:"favourite,omitempty" json:"favourite,omitempty"`
+
+	// Tag All of them must be there
+	Tag *[]string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Board Only what is on this board, or on none
+	Board     *BoardOrNone `form:"board,omitempty" json:"board,omitempty"`
+	RatingMin *Rating      `form:"rating_min,omitempty" json:"rating_min,omitempty"`
+	RatingMax *Rating      `form:"rating_max,omitempty" json:"rating_max,omitempty"`
+
+	// From Made at or after
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Made before
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Sort With rating, the best first
+	Sort       *ImageOrder   `form:"sort,omitempty" json:"sort,omitempty"`
 	Model      *string       `form:"model,omitempty" json:"model,omitempty"`
 	Generation *GenerationID `form:"generation,omitempty" json:"generation,omitempty"`
 }
@@ -1112,6 +1530,21 @@ type DownloadImageParams struct {
 // DownloadImageParamsVariant defines parameters for DownloadImage.
 type DownloadImageParamsVariant string
 
+// BulkImagesParams defines parameters for BulkImages.
+type BulkImagesParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+
+	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CountImagesParams defines parameters for CountImages.
+type CountImagesParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
 // CreateReservationParams defines parameters for CreateReservation.
 type CreateReservationParams struct {
 	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
@@ -1134,6 +1567,33 @@ type SettleReservationParams struct {
 type RunReservationsParams struct {
 	// IdempotencyKey One key per purchase, the same key on every retry. With or without double quotes.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListSavedSearchesParams defines parameters for ListSavedSearches.
+type ListSavedSearchesParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// SaveSearchParams defines parameters for SaveSearch.
+type SaveSearchParams struct {
+	IdempotencyKey *IdempotencyKeyOptional `json:"Idempotency-Key,omitempty"`
+}
+
+// GetSavedSearchParams defines parameters for GetSavedSearch.
+type GetSavedSearchParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// RunSavedSearchParams defines parameters for RunSavedSearch.
+type RunSavedSearchParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // SearchImagesParams defines parameters for SearchImages.
@@ -1186,6 +1646,28 @@ type GetStatementParams struct {
 	Generation *GenerationID `form:"generation,omitempty" json:"generation,omitempty"`
 }
 
+// ListStatementsParams defines parameters for ListStatements.
+type ListStatementsParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
+// GetMonthParams defines parameters for GetMonth.
+type GetMonthParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same filters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetMonthCSVParams defines parameters for GetMonthCSV.
+type GetMonthCSVParams struct {
+	// MinPosition Wait until the answer knows of this position.
+	MinPosition *MinPosition `form:"min_position,omitempty" json:"min_position,omitempty"`
+}
+
 // GetUsageParams defines parameters for GetUsage.
 type GetUsageParams struct {
 	// MinPosition Wait until the answer knows of this position.
@@ -1196,7 +1678,13 @@ type GetUsageParams struct {
 
 	// To Last day, UTC. Default: today. At most 366 days after the first
 	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// GroupBy What to tell apart, once for each. Default: day and model
+	GroupBy *[]GetUsageParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty"`
 }
+
+// GetUsageParamsGroupBy defines parameters for GetUsage.
+type GetUsageParamsGroupBy string
 
 // OpenAccountJSONRequestBody defines body for OpenAccount for application/json ContentType.
 type OpenAccountJSONRequestBody = OpenAccount
@@ -1204,11 +1692,23 @@ type OpenAccountJSONRequestBody = OpenAccount
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = CreateKey
 
+// CreateBoardJSONRequestBody defines body for CreateBoard for application/json ContentType.
+type CreateBoardJSONRequestBody = BoardName
+
+// RenameBoardJSONRequestBody defines body for RenameBoard for application/json ContentType.
+type RenameBoardJSONRequestBody = BoardName
+
 // CreateGenerationJSONRequestBody defines body for CreateGeneration for application/json ContentType.
 type CreateGenerationJSONRequestBody = GenerationRequest
 
 // UpdateImageJSONRequestBody defines body for UpdateImage for application/json ContentType.
 type UpdateImageJSONRequestBody = ImageUpdate
+
+// BulkImagesJSONRequestBody defines body for BulkImages for application/json ContentType.
+type BulkImagesJSONRequestBody = BulkRequest
+
+// CountImagesJSONRequestBody defines body for CountImages for application/json ContentType.
+type CountImagesJSONRequestBody = ImageCountRequest
 
 // CreateQuoteJSONRequestBody defines body for CreateQuote for application/json ContentType.
 type CreateQuoteJSONRequestBody = QuoteRequest
@@ -1221,6 +1721,12 @@ type SettleReservationJSONRequestBody = SettleRequest
 
 // RunReservationsJSONRequestBody defines body for RunReservations for application/json ContentType.
 type RunReservationsJSONRequestBody = ReservationBatch
+
+// SaveSearchJSONRequestBody defines body for SaveSearch for application/json ContentType.
+type SaveSearchJSONRequestBody = SaveSearch
+
+// ChangeSavedSearchJSONRequestBody defines body for ChangeSavedSearch for application/json ContentType.
+type ChangeSavedSearchJSONRequestBody = ChangeSearch
 
 // CreateUploadJSONRequestBody defines body for CreateUpload for application/json ContentType.
 type CreateUploadJSONRequestBody = UploadRequest
@@ -1245,6 +1751,27 @@ type ServerInterface interface {
 	// GetBalance The balance, by grant
 	// (GET /v1/balance)
 	GetBalance(w http.ResponseWriter, r *http.Request, params GetBalanceParams)
+	// ListBoards The boards, by name
+	// (GET /v1/boards)
+	ListBoards(w http.ResponseWriter, r *http.Request, params ListBoardsParams)
+	// CreateBoard Make a board
+	// (POST /v1/boards)
+	CreateBoard(w http.ResponseWriter, r *http.Request, params CreateBoardParams)
+	// DeleteBoard Delete a board
+	// (DELETE /v1/boards/{board})
+	DeleteBoard(w http.ResponseWriter, r *http.Request, board BoardPath)
+	// GetBoard One board
+	// (GET /v1/boards/{board})
+	GetBoard(w http.ResponseWriter, r *http.Request, board BoardPath, params GetBoardParams)
+	// RenameBoard Rename a board
+	// (PATCH /v1/boards/{board})
+	RenameBoard(w http.ResponseWriter, r *http.Request, board BoardPath)
+	// RemoveFromBoard Take an image off a board
+	// (DELETE /v1/boards/{board}/images/{image})
+	RemoveFromBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID)
+	// AddToBoard Put an image on a board
+	// (PUT /v1/boards/{board}/images/{image})
+	AddToBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID)
 	// ListGenerations The account's generations, newest first
 	// (GET /v1/generations)
 	ListGenerations(w http.ResponseWriter, r *http.Request, params ListGenerationsParams)
@@ -1260,7 +1787,7 @@ type ServerInterface interface {
 	// StreamGeneration Watch a generation
 	// (GET /v1/generations/{generation}/events)
 	StreamGeneration(w http.ResponseWriter, r *http.Request, generation GenerationPath, params StreamGenerationParams)
-	// ListImages The gallery, newest first
+	// ListImages The gallery
 	// (GET /v1/images)
 	ListImages(w http.ResponseWriter, r *http.Request, params ListImagesParams)
 	// DeleteImage Delete an image
@@ -1269,12 +1796,18 @@ type ServerInterface interface {
 	// GetImage One image
 	// (GET /v1/images/{image})
 	GetImage(w http.ResponseWriter, r *http.Request, image ImageID, params GetImageParams)
-	// UpdateImage Tag an image or mark it as a favourite
+	// UpdateImage Tag, rate or file an image, or mark it as a favourite
 	// (PATCH /v1/images/{image})
 	UpdateImage(w http.ResponseWriter, r *http.Request, image ImageID, params UpdateImageParams)
 	// DownloadImage The picture itself
 	// (GET /v1/images/{image}/download)
 	DownloadImage(w http.ResponseWriter, r *http.Request, image ImageID, params DownloadImageParams)
+	// BulkImages Change many images at once
+	// (POST /v1/images:bulk)
+	BulkImages(w http.ResponseWriter, r *http.Request, params BulkImagesParams)
+	// CountImages How many images a filter would change
+	// (POST /v1/images:count)
+	CountImages(w http.ResponseWriter, r *http.Request, params CountImagesParams)
 	// ListModels The models, what each accepts and what it costs
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
@@ -1296,6 +1829,24 @@ type ServerInterface interface {
 	// RunReservations Reserve, settle and release many at once
 	// (POST /v1/reservations:batch)
 	RunReservations(w http.ResponseWriter, r *http.Request, params RunReservationsParams)
+	// ListSavedSearches The saved searches, by name
+	// (GET /v1/saved-searches)
+	ListSavedSearches(w http.ResponseWriter, r *http.Request, params ListSavedSearchesParams)
+	// SaveSearch Keep a search under a name
+	// (POST /v1/saved-searches)
+	SaveSearch(w http.ResponseWriter, r *http.Request, params SaveSearchParams)
+	// DeleteSavedSearch Forget a saved search
+	// (DELETE /v1/saved-searches/{search})
+	DeleteSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath)
+	// GetSavedSearch One saved search
+	// (GET /v1/saved-searches/{search})
+	GetSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params GetSavedSearchParams)
+	// ChangeSavedSearch Rename a saved search or replace its question
+	// (PATCH /v1/saved-searches/{search})
+	ChangeSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath)
+	// RunSavedSearch What a saved search finds now
+	// (GET /v1/saved-searches/{search}/images)
+	RunSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params RunSavedSearchParams)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams)
@@ -1305,10 +1856,19 @@ type ServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(w http.ResponseWriter, r *http.Request, params GetStatementParams)
+	// ListStatements The months of the statement, newest first
+	// (GET /v1/statements)
+	ListStatements(w http.ResponseWriter, r *http.Request, params ListStatementsParams)
+	// GetMonth The statement of a month
+	// (GET /v1/statements/{month})
+	GetMonth(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthParams)
+	// GetMonthCSV The statement of a month as CSV
+	// (GET /v1/statements/{month}/csv)
+	GetMonthCSV(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthCSVParams)
 	// CreateUpload Bring a picture along
 	// (POST /v1/uploads)
 	CreateUpload(w http.ResponseWriter, r *http.Request)
-	// GetUsage What was used, by day and model
+	// GetUsage What was used, by day, model, tier and API key
 	// (GET /v1/usage)
 	GetUsage(w http.ResponseWriter, r *http.Request, params GetUsageParams)
 }
@@ -1472,6 +2032,244 @@ func (siw *ServerInterfaceWrapper) GetBalance(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetBalance(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListBoards operation middleware
+func (siw *ServerInterfaceWrapper) ListBoards(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBoardsParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBoards(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateBoard operation middleware
+func (siw *ServerInterfaceWrapper) CreateBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBoardParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyOptional
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateBoard(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteBoard operation middleware
+func (siw *ServerInterfaceWrapper) DeleteBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteBoard(w, r, board)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBoard operation middleware
+func (siw *ServerInterfaceWrapper) GetBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBoardParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBoard(w, r, board, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RenameBoard operation middleware
+func (siw *ServerInterfaceWrapper) RenameBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RenameBoard(w, r, board)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemoveFromBoard operation middleware
+func (siw *ServerInterfaceWrapper) RemoveFromBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "image" -------------
+	var image ImageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image", mux.Vars(r)["image"], &image, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveFromBoard(w, r, board, image)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddToBoard operation middleware
+func (siw *ServerInterfaceWrapper) AddToBoard(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "board" -------------
+	var board BoardPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "board", mux.Vars(r)["board"], &board, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "image" -------------
+	var image ImageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "image", mux.Vars(r)["image"], &image, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "image", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddToBoard(w, r, board, image)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1829,13 +2627,91 @@ func (siw *ServerInterfaceWrapper) ListImages(w http.ResponseWriter, r *http.Req
 
 	// ------------- Optional query parameter "tag" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		var requiredError *runtime.RequiredParameterError
 		if errors.As(err, &requiredError) {
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "board" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "board", r.URL.Query(), &params.Board, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "board"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "board", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "rating_min" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating_min", r.URL.Query(), &params.RatingMin, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rating_min"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rating_min", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "rating_max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating_max", r.URL.Query(), &params.RatingMax, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rating_max"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rating_max", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", r.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort", Err: err})
 		}
 		return
 	}
@@ -2028,6 +2904,97 @@ func (siw *ServerInterfaceWrapper) DownloadImage(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DownloadImage(w, r, image, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BulkImages operation middleware
+func (siw *ServerInterfaceWrapper) BulkImages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BulkImagesParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err = fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BulkImages(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CountImages operation middleware
+func (siw *ServerInterfaceWrapper) CountImages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountImagesParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CountImages(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2268,6 +3235,242 @@ func (siw *ServerInterfaceWrapper) RunReservations(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RunReservations(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSavedSearches operation middleware
+func (siw *ServerInterfaceWrapper) ListSavedSearches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSavedSearchesParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSavedSearches(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SaveSearch operation middleware
+func (siw *ServerInterfaceWrapper) SaveSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SaveSearchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyOptional
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SaveSearch(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSavedSearch(w, r, search)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) GetSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSavedSearchParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSavedSearch(w, r, search, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangeSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) ChangeSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeSavedSearch(w, r, search)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunSavedSearch operation middleware
+func (siw *ServerInterfaceWrapper) RunSavedSearch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "search" -------------
+	var search SearchPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "search", mux.Vars(r)["search"], &search, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "search", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunSavedSearchParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunSavedSearch(w, r, search, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2578,6 +3781,149 @@ func (siw *ServerInterfaceWrapper) GetStatement(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListStatements operation middleware
+func (siw *ServerInterfaceWrapper) ListStatements(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStatementsParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListStatements(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMonth operation middleware
+func (siw *ServerInterfaceWrapper) GetMonth(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "month" -------------
+	var month MonthPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "month", mux.Vars(r)["month"], &month, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "month", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMonthParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMonth(w, r, month, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMonthCSV operation middleware
+func (siw *ServerInterfaceWrapper) GetMonthCSV(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "month" -------------
+	var month MonthPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "month", mux.Vars(r)["month"], &month, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "month", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMonthCSVParams
+
+	// ------------- Optional query parameter "min_position" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_position", r.URL.Query(), &params.MinPosition, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "min_position"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "min_position", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMonthCSV(w, r, month, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateUpload operation middleware
 func (siw *ServerInterfaceWrapper) CreateUpload(w http.ResponseWriter, r *http.Request) {
 
@@ -2636,6 +3982,19 @@ func (siw *ServerInterfaceWrapper) GetUsage(w http.ResponseWriter, r *http.Reque
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "group_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group_by", r.URL.Query(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "group_by"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "group_by", Err: err})
 		}
 		return
 	}
@@ -2804,9 +4163,45 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/v1/statement", wrapper.GetStatement).Methods(http.MethodGet)
 
+	r.HandleFunc(options.BaseURL+"/v1/statements", wrapper.ListStatements).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/statements/{month}", wrapper.GetMonth).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/statements/{month}/csv", wrapper.GetMonthCSV).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/v1/usage", wrapper.GetUsage).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/images", wrapper.ListImages).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/images:count", wrapper.CountImages).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/images:bulk", wrapper.BulkImages).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards", wrapper.ListBoards).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards", wrapper.CreateBoard).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}", wrapper.DeleteBoard).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}", wrapper.GetBoard).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}", wrapper.RenameBoard).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}/images/{image}", wrapper.RemoveFromBoard).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/boards/{board}/images/{image}", wrapper.AddToBoard).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches", wrapper.ListSavedSearches).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches", wrapper.SaveSearch).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}", wrapper.DeleteSavedSearch).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}", wrapper.GetSavedSearch).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}", wrapper.ChangeSavedSearch).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/v1/saved-searches/{search}/images", wrapper.RunSavedSearch).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/images/{image}", wrapper.DeleteImage).Methods(http.MethodDelete)
 
@@ -3073,6 +4468,342 @@ type GetBalancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBalancedefaultApplicationProblemPlusJSONResponse) VisitGetBalanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBoardsRequestObject struct {
+	Params ListBoardsParams
+}
+
+type ListBoardsResponseObject interface {
+	VisitListBoardsResponse(w http.ResponseWriter) error
+}
+
+type ListBoards200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type ListBoards200JSONResponse struct {
+	Body    BoardList
+	Headers ListBoards200ResponseHeaders
+}
+
+func (response ListBoards200JSONResponse) VisitListBoardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBoardsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBoardsdefaultApplicationProblemPlusJSONResponse) VisitListBoardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBoardRequestObject struct {
+	Params CreateBoardParams
+	Body   *CreateBoardJSONRequestBody
+}
+
+type CreateBoardResponseObject interface {
+	VisitCreateBoardResponse(w http.ResponseWriter) error
+}
+
+type CreateBoard201ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type CreateBoard201JSONResponse struct {
+	Body    NamedBoard
+	Headers CreateBoard201ResponseHeaders
+}
+
+func (response CreateBoard201JSONResponse) VisitCreateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateBoarddefaultApplicationProblemPlusJSONResponse) VisitCreateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+}
+
+type DeleteBoardResponseObject interface {
+	VisitDeleteBoardResponse(w http.ResponseWriter) error
+}
+
+type DeleteBoard204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type DeleteBoard204Response struct {
+	Headers DeleteBoard204ResponseHeaders
+}
+
+func (response DeleteBoard204Response) VisitDeleteBoardResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteBoarddefaultApplicationProblemPlusJSONResponse) VisitDeleteBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBoardRequestObject struct {
+	Board  BoardPath `json:"board"`
+	Params GetBoardParams
+}
+
+type GetBoardResponseObject interface {
+	VisitGetBoardResponse(w http.ResponseWriter) error
+}
+
+type GetBoard200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetBoard200JSONResponse struct {
+	Body    Board
+	Headers GetBoard200ResponseHeaders
+}
+
+func (response GetBoard200JSONResponse) VisitGetBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBoarddefaultApplicationProblemPlusJSONResponse) VisitGetBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+	Body  *RenameBoardJSONRequestBody
+}
+
+type RenameBoardResponseObject interface {
+	VisitRenameBoardResponse(w http.ResponseWriter) error
+}
+
+type RenameBoard200ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type RenameBoard200JSONResponse struct {
+	Body    NamedBoard
+	Headers RenameBoard200ResponseHeaders
+}
+
+func (response RenameBoard200JSONResponse) VisitRenameBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenameBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenameBoarddefaultApplicationProblemPlusJSONResponse) VisitRenameBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveFromBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+	Image ImageID   `json:"image"`
+}
+
+type RemoveFromBoardResponseObject interface {
+	VisitRemoveFromBoardResponse(w http.ResponseWriter) error
+}
+
+type RemoveFromBoard204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type RemoveFromBoard204Response struct {
+	Headers RemoveFromBoard204ResponseHeaders
+}
+
+func (response RemoveFromBoard204Response) VisitRemoveFromBoardResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveFromBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveFromBoarddefaultApplicationProblemPlusJSONResponse) VisitRemoveFromBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddToBoardRequestObject struct {
+	Board BoardPath `json:"board"`
+	Image ImageID   `json:"image"`
+}
+
+type AddToBoardResponseObject interface {
+	VisitAddToBoardResponse(w http.ResponseWriter) error
+}
+
+type AddToBoard204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type AddToBoard204Response struct {
+	Headers AddToBoard204ResponseHeaders
+}
+
+func (response AddToBoard204Response) VisitAddToBoardResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type AddToBoarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddToBoarddefaultApplicationProblemPlusJSONResponse) VisitAddToBoardResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3625,6 +5356,118 @@ func (response DownloadImagedefaultApplicationProblemPlusJSONResponse) VisitDown
 	return err
 }
 
+type BulkImagesRequestObject struct {
+	Params BulkImagesParams
+	Body   *BulkImagesJSONRequestBody
+}
+
+type BulkImagesResponseObject interface {
+	VisitBulkImagesResponse(w http.ResponseWriter) error
+}
+
+type BulkImages200ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+	PingvasStale        *string
+}
+
+type BulkImages200JSONResponse struct {
+	Body    BulkResult
+	Headers BulkImages200ResponseHeaders
+}
+
+func (response BulkImages200JSONResponse) VisitBulkImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkImagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BulkImagesdefaultApplicationProblemPlusJSONResponse) VisitBulkImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountImagesRequestObject struct {
+	Params CountImagesParams
+	Body   *CountImagesJSONRequestBody
+}
+
+type CountImagesResponseObject interface {
+	VisitCountImagesResponse(w http.ResponseWriter) error
+}
+
+type CountImages200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type CountImages200JSONResponse struct {
+	Body    ImageCount
+	Headers CountImages200ResponseHeaders
+}
+
+func (response CountImages200JSONResponse) VisitCountImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountImagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CountImagesdefaultApplicationProblemPlusJSONResponse) VisitCountImagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListModelsRequestObject struct {
 }
 
@@ -3957,6 +5800,312 @@ func (response RunReservationsdefaultApplicationProblemPlusJSONResponse) VisitRu
 	return err
 }
 
+type ListSavedSearchesRequestObject struct {
+	Params ListSavedSearchesParams
+}
+
+type ListSavedSearchesResponseObject interface {
+	VisitListSavedSearchesResponse(w http.ResponseWriter) error
+}
+
+type ListSavedSearches200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type ListSavedSearches200JSONResponse struct {
+	Body    SavedSearchList
+	Headers ListSavedSearches200ResponseHeaders
+}
+
+func (response ListSavedSearches200JSONResponse) VisitListSavedSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSavedSearchesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSavedSearchesdefaultApplicationProblemPlusJSONResponse) VisitListSavedSearchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveSearchRequestObject struct {
+	Params SaveSearchParams
+	Body   *SaveSearchJSONRequestBody
+}
+
+type SaveSearchResponseObject interface {
+	VisitSaveSearchResponse(w http.ResponseWriter) error
+}
+
+type SaveSearch201ResponseHeaders struct {
+	IdempotencyReplayed *string
+	PingvasPosition     *string
+}
+
+type SaveSearch201JSONResponse struct {
+	Body    SavedSearch
+	Headers SaveSearch201ResponseHeaders
+}
+
+func (response SaveSearch201JSONResponse) VisitSaveSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SaveSearchdefaultApplicationProblemPlusJSONResponse) VisitSaveSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+}
+
+type DeleteSavedSearchResponseObject interface {
+	VisitDeleteSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type DeleteSavedSearch204ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type DeleteSavedSearch204Response struct {
+	Headers DeleteSavedSearch204ResponseHeaders
+}
+
+func (response DeleteSavedSearch204Response) VisitDeleteSavedSearchResponse(w http.ResponseWriter) error {
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitDeleteSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+	Params GetSavedSearchParams
+}
+
+type GetSavedSearchResponseObject interface {
+	VisitGetSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type GetSavedSearch200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetSavedSearch200JSONResponse struct {
+	Body    SavedSearch
+	Headers GetSavedSearch200ResponseHeaders
+}
+
+func (response GetSavedSearch200JSONResponse) VisitGetSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitGetSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+	Body   *ChangeSavedSearchJSONRequestBody
+}
+
+type ChangeSavedSearchResponseObject interface {
+	VisitChangeSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type ChangeSavedSearch200ResponseHeaders struct {
+	PingvasPosition *string
+}
+
+type ChangeSavedSearch200JSONResponse struct {
+	Body    SavedSearch
+	Headers ChangeSavedSearch200ResponseHeaders
+}
+
+func (response ChangeSavedSearch200JSONResponse) VisitChangeSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ChangeSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitChangeSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunSavedSearchRequestObject struct {
+	Search SearchPath `json:"search"`
+	Params RunSavedSearchParams
+}
+
+type RunSavedSearchResponseObject interface {
+	VisitRunSavedSearchResponse(w http.ResponseWriter) error
+}
+
+type RunSavedSearch200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type RunSavedSearch200JSONResponse struct {
+	Body    ImagePage
+	Headers RunSavedSearch200ResponseHeaders
+}
+
+func (response RunSavedSearch200JSONResponse) VisitRunSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunSavedSearchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunSavedSearchdefaultApplicationProblemPlusJSONResponse) VisitRunSavedSearchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchImagesRequestObject struct {
 	Params SearchImagesParams
 }
@@ -4101,6 +6250,171 @@ func (response GetStatementdefaultApplicationProblemPlusJSONResponse) VisitGetSt
 	return err
 }
 
+type ListStatementsRequestObject struct {
+	Params ListStatementsParams
+}
+
+type ListStatementsResponseObject interface {
+	VisitListStatementsResponse(w http.ResponseWriter) error
+}
+
+type ListStatements200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type ListStatements200JSONResponse struct {
+	Body    MonthList
+	Headers ListStatements200ResponseHeaders
+}
+
+func (response ListStatements200JSONResponse) VisitListStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStatementsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListStatementsdefaultApplicationProblemPlusJSONResponse) VisitListStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMonthRequestObject struct {
+	Month  MonthPath `json:"month"`
+	Params GetMonthParams
+}
+
+type GetMonthResponseObject interface {
+	VisitGetMonthResponse(w http.ResponseWriter) error
+}
+
+type GetMonth200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetMonth200JSONResponse struct {
+	Body    MonthPage
+	Headers GetMonth200ResponseHeaders
+}
+
+func (response GetMonth200JSONResponse) VisitGetMonthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMonthdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMonthdefaultApplicationProblemPlusJSONResponse) VisitGetMonthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMonthCSVRequestObject struct {
+	Month  MonthPath `json:"month"`
+	Params GetMonthCSVParams
+}
+
+type GetMonthCSVResponseObject interface {
+	VisitGetMonthCSVResponse(w http.ResponseWriter) error
+}
+
+type GetMonthCSV200ResponseHeaders struct {
+	PingvasPosition *string
+	PingvasStale    *string
+}
+
+type GetMonthCSV200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       GetMonthCSV200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetMonthCSV200TextCsvResponse) VisitGetMonthCSVResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.PingvasPosition != nil {
+		w.Header().Set("Pingvas-Position", fmt.Sprint(*response.Headers.PingvasPosition))
+	}
+	if response.Headers.PingvasStale != nil {
+		w.Header().Set("Pingvas-Stale", fmt.Sprint(*response.Headers.PingvasStale))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetMonthCSVdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMonthCSVdefaultApplicationProblemPlusJSONResponse) VisitGetMonthCSVResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateUploadRequestObject struct {
 	Body *CreateUploadJSONRequestBody
 }
@@ -4213,6 +6527,27 @@ type StrictServerInterface interface {
 	// GetBalance The balance, by grant
 	// (GET /v1/balance)
 	GetBalance(ctx context.Context, request GetBalanceRequestObject) (GetBalanceResponseObject, error)
+	// ListBoards The boards, by name
+	// (GET /v1/boards)
+	ListBoards(ctx context.Context, request ListBoardsRequestObject) (ListBoardsResponseObject, error)
+	// CreateBoard Make a board
+	// (POST /v1/boards)
+	CreateBoard(ctx context.Context, request CreateBoardRequestObject) (CreateBoardResponseObject, error)
+	// DeleteBoard Delete a board
+	// (DELETE /v1/boards/{board})
+	DeleteBoard(ctx context.Context, request DeleteBoardRequestObject) (DeleteBoardResponseObject, error)
+	// GetBoard One board
+	// (GET /v1/boards/{board})
+	GetBoard(ctx context.Context, request GetBoardRequestObject) (GetBoardResponseObject, error)
+	// RenameBoard Rename a board
+	// (PATCH /v1/boards/{board})
+	RenameBoard(ctx context.Context, request RenameBoardRequestObject) (RenameBoardResponseObject, error)
+	// RemoveFromBoard Take an image off a board
+	// (DELETE /v1/boards/{board}/images/{image})
+	RemoveFromBoard(ctx context.Context, request RemoveFromBoardRequestObject) (RemoveFromBoardResponseObject, error)
+	// AddToBoard Put an image on a board
+	// (PUT /v1/boards/{board}/images/{image})
+	AddToBoard(ctx context.Context, request AddToBoardRequestObject) (AddToBoardResponseObject, error)
 	// ListGenerations The account's generations, newest first
 	// (GET /v1/generations)
 	ListGenerations(ctx context.Context, request ListGenerationsRequestObject) (ListGenerationsResponseObject, error)
@@ -4228,7 +6563,7 @@ type StrictServerInterface interface {
 	// StreamGeneration Watch a generation
 	// (GET /v1/generations/{generation}/events)
 	StreamGeneration(ctx context.Context, request StreamGenerationRequestObject) (StreamGenerationResponseObject, error)
-	// ListImages The gallery, newest first
+	// ListImages The gallery
 	// (GET /v1/images)
 	ListImages(ctx context.Context, request ListImagesRequestObject) (ListImagesResponseObject, error)
 	// DeleteImage Delete an image
@@ -4237,12 +6572,18 @@ type StrictServerInterface interface {
 	// GetImage One image
 	// (GET /v1/images/{image})
 	GetImage(ctx context.Context, request GetImageRequestObject) (GetImageResponseObject, error)
-	// UpdateImage Tag an image or mark it as a favourite
+	// UpdateImage Tag, rate or file an image, or mark it as a favourite
 	// (PATCH /v1/images/{image})
 	UpdateImage(ctx context.Context, request UpdateImageRequestObject) (UpdateImageResponseObject, error)
 	// DownloadImage The picture itself
 	// (GET /v1/images/{image}/download)
 	DownloadImage(ctx context.Context, request DownloadImageRequestObject) (DownloadImageResponseObject, error)
+	// BulkImages Change many images at once
+	// (POST /v1/images:bulk)
+	BulkImages(ctx context.Context, request BulkImagesRequestObject) (BulkImagesResponseObject, error)
+	// CountImages How many images a filter would change
+	// (POST /v1/images:count)
+	CountImages(ctx context.Context, request CountImagesRequestObject) (CountImagesResponseObject, error)
 	// ListModels The models, what each accepts and what it costs
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
@@ -4264,6 +6605,24 @@ type StrictServerInterface interface {
 	// RunReservations Reserve, settle and release many at once
 	// (POST /v1/reservations:batch)
 	RunReservations(ctx context.Context, request RunReservationsRequestObject) (RunReservationsResponseObject, error)
+	// ListSavedSearches The saved searches, by name
+	// (GET /v1/saved-searches)
+	ListSavedSearches(ctx context.Context, request ListSavedSearchesRequestObject) (ListSavedSearchesResponseObject, error)
+	// SaveSearch Keep a search under a name
+	// (POST /v1/saved-searches)
+	SaveSearch(ctx context.Context, request SaveSearchRequestObject) (SaveSearchResponseObject, error)
+	// DeleteSavedSearch Forget a saved search
+	// (DELETE /v1/saved-searches/{search})
+	DeleteSavedSearch(ctx context.Context, request DeleteSavedSearchRequestObject) (DeleteSavedSearchResponseObject, error)
+	// GetSavedSearch One saved search
+	// (GET /v1/saved-searches/{search})
+	GetSavedSearch(ctx context.Context, request GetSavedSearchRequestObject) (GetSavedSearchResponseObject, error)
+	// ChangeSavedSearch Rename a saved search or replace its question
+	// (PATCH /v1/saved-searches/{search})
+	ChangeSavedSearch(ctx context.Context, request ChangeSavedSearchRequestObject) (ChangeSavedSearchResponseObject, error)
+	// RunSavedSearch What a saved search finds now
+	// (GET /v1/saved-searches/{search}/images)
+	RunSavedSearch(ctx context.Context, request RunSavedSearchRequestObject) (RunSavedSearchResponseObject, error)
 	// SearchImages Find images by prompt, tags and parameters
 	// (GET /v1/search)
 	SearchImages(ctx context.Context, request SearchImagesRequestObject) (SearchImagesResponseObject, error)
@@ -4273,10 +6632,19 @@ type StrictServerInterface interface {
 	// GetStatement Every movement of credits, newest first
 	// (GET /v1/statement)
 	GetStatement(ctx context.Context, request GetStatementRequestObject) (GetStatementResponseObject, error)
+	// ListStatements The months of the statement, newest first
+	// (GET /v1/statements)
+	ListStatements(ctx context.Context, request ListStatementsRequestObject) (ListStatementsResponseObject, error)
+	// GetMonth The statement of a month
+	// (GET /v1/statements/{month})
+	GetMonth(ctx context.Context, request GetMonthRequestObject) (GetMonthResponseObject, error)
+	// GetMonthCSV The statement of a month as CSV
+	// (GET /v1/statements/{month}/csv)
+	GetMonthCSV(ctx context.Context, request GetMonthCSVRequestObject) (GetMonthCSVResponseObject, error)
 	// CreateUpload Bring a picture along
 	// (POST /v1/uploads)
 	CreateUpload(ctx context.Context, request CreateUploadRequestObject) (CreateUploadResponseObject, error)
-	// GetUsage What was used, by day and model
+	// GetUsage What was used, by day, model, tier and API key
 	// (GET /v1/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
 }
@@ -4477,6 +6845,205 @@ func (sh *strictHandler) GetBalance(w http.ResponseWriter, r *http.Request, para
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetBalanceResponseObject); ok {
 		if err := validResponse.VisitGetBalanceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListBoards operation middleware
+func (sh *strictHandler) ListBoards(w http.ResponseWriter, r *http.Request, params ListBoardsParams) {
+	var request ListBoardsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBoards(ctx, request.(ListBoardsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBoards")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBoardsResponseObject); ok {
+		if err := validResponse.VisitListBoardsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateBoard operation middleware
+func (sh *strictHandler) CreateBoard(w http.ResponseWriter, r *http.Request, params CreateBoardParams) {
+	var request CreateBoardRequestObject
+
+	request.Params = params
+
+	var body CreateBoardJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateBoard(ctx, request.(CreateBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateBoardResponseObject); ok {
+		if err := validResponse.VisitCreateBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteBoard operation middleware
+func (sh *strictHandler) DeleteBoard(w http.ResponseWriter, r *http.Request, board BoardPath) {
+	var request DeleteBoardRequestObject
+
+	request.Board = board
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteBoard(ctx, request.(DeleteBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteBoardResponseObject); ok {
+		if err := validResponse.VisitDeleteBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBoard operation middleware
+func (sh *strictHandler) GetBoard(w http.ResponseWriter, r *http.Request, board BoardPath, params GetBoardParams) {
+	var request GetBoardRequestObject
+
+	request.Board = board
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBoard(ctx, request.(GetBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBoardResponseObject); ok {
+		if err := validResponse.VisitGetBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenameBoard operation middleware
+func (sh *strictHandler) RenameBoard(w http.ResponseWriter, r *http.Request, board BoardPath) {
+	var request RenameBoardRequestObject
+
+	request.Board = board
+
+	var body RenameBoardJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameBoard(ctx, request.(RenameBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RenameBoardResponseObject); ok {
+		if err := validResponse.VisitRenameBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RemoveFromBoard operation middleware
+func (sh *strictHandler) RemoveFromBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID) {
+	var request RemoveFromBoardRequestObject
+
+	request.Board = board
+	request.Image = image
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveFromBoard(ctx, request.(RemoveFromBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveFromBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RemoveFromBoardResponseObject); ok {
+		if err := validResponse.VisitRemoveFromBoardResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddToBoard operation middleware
+func (sh *strictHandler) AddToBoard(w http.ResponseWriter, r *http.Request, board BoardPath, image ImageID) {
+	var request AddToBoardRequestObject
+
+	request.Board = board
+	request.Image = image
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddToBoard(ctx, request.(AddToBoardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddToBoard")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddToBoardResponseObject); ok {
+		if err := validResponse.VisitAddToBoardResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -4764,6 +7331,72 @@ func (sh *strictHandler) DownloadImage(w http.ResponseWriter, r *http.Request, i
 	}
 }
 
+// BulkImages operation middleware
+func (sh *strictHandler) BulkImages(w http.ResponseWriter, r *http.Request, params BulkImagesParams) {
+	var request BulkImagesRequestObject
+
+	request.Params = params
+
+	var body BulkImagesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkImages(ctx, request.(BulkImagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkImages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(BulkImagesResponseObject); ok {
+		if err := validResponse.VisitBulkImagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CountImages operation middleware
+func (sh *strictHandler) CountImages(w http.ResponseWriter, r *http.Request, params CountImagesParams) {
+	var request CountImagesRequestObject
+
+	request.Params = params
+
+	var body CountImagesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CountImages(ctx, request.(CountImagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountImages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CountImagesResponseObject); ok {
+		if err := validResponse.VisitCountImagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListModels operation middleware
 func (sh *strictHandler) ListModels(w http.ResponseWriter, r *http.Request) {
 	var request ListModelsRequestObject
@@ -4970,6 +7603,178 @@ func (sh *strictHandler) RunReservations(w http.ResponseWriter, r *http.Request,
 	}
 }
 
+// ListSavedSearches operation middleware
+func (sh *strictHandler) ListSavedSearches(w http.ResponseWriter, r *http.Request, params ListSavedSearchesParams) {
+	var request ListSavedSearchesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSavedSearches(ctx, request.(ListSavedSearchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSavedSearches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSavedSearchesResponseObject); ok {
+		if err := validResponse.VisitListSavedSearchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SaveSearch operation middleware
+func (sh *strictHandler) SaveSearch(w http.ResponseWriter, r *http.Request, params SaveSearchParams) {
+	var request SaveSearchRequestObject
+
+	request.Params = params
+
+	var body SaveSearchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SaveSearch(ctx, request.(SaveSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SaveSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SaveSearchResponseObject); ok {
+		if err := validResponse.VisitSaveSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteSavedSearch operation middleware
+func (sh *strictHandler) DeleteSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath) {
+	var request DeleteSavedSearchRequestObject
+
+	request.Search = search
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSavedSearch(ctx, request.(DeleteSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSavedSearchResponseObject); ok {
+		if err := validResponse.VisitDeleteSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSavedSearch operation middleware
+func (sh *strictHandler) GetSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params GetSavedSearchParams) {
+	var request GetSavedSearchRequestObject
+
+	request.Search = search
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSavedSearch(ctx, request.(GetSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSavedSearchResponseObject); ok {
+		if err := validResponse.VisitGetSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangeSavedSearch operation middleware
+func (sh *strictHandler) ChangeSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath) {
+	var request ChangeSavedSearchRequestObject
+
+	request.Search = search
+
+	var body ChangeSavedSearchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeSavedSearch(ctx, request.(ChangeSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangeSavedSearchResponseObject); ok {
+		if err := validResponse.VisitChangeSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunSavedSearch operation middleware
+func (sh *strictHandler) RunSavedSearch(w http.ResponseWriter, r *http.Request, search SearchPath, params RunSavedSearchParams) {
+	var request RunSavedSearchRequestObject
+
+	request.Search = search
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunSavedSearch(ctx, request.(RunSavedSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunSavedSearch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunSavedSearchResponseObject); ok {
+		if err := validResponse.VisitRunSavedSearchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // SearchImages operation middleware
 func (sh *strictHandler) SearchImages(w http.ResponseWriter, r *http.Request, params SearchImagesParams) {
 	var request SearchImagesRequestObject
@@ -5046,6 +7851,86 @@ func (sh *strictHandler) GetStatement(w http.ResponseWriter, r *http.Request, pa
 	}
 }
 
+// ListStatements operation middleware
+func (sh *strictHandler) ListStatements(w http.ResponseWriter, r *http.Request, params ListStatementsParams) {
+	var request ListStatementsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStatements(ctx, request.(ListStatementsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStatements")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListStatementsResponseObject); ok {
+		if err := validResponse.VisitListStatementsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMonth operation middleware
+func (sh *strictHandler) GetMonth(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthParams) {
+	var request GetMonthRequestObject
+
+	request.Month = month
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMonth(ctx, request.(GetMonthRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMonth")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMonthResponseObject); ok {
+		if err := validResponse.VisitGetMonthResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMonthCSV operation middleware
+func (sh *strictHandler) GetMonthCSV(w http.ResponseWriter, r *http.Request, month MonthPath, params GetMonthCSVParams) {
+	var request GetMonthCSVRequestObject
+
+	request.Month = month
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMonthCSV(ctx, request.(GetMonthCSVRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMonthCSV")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMonthCSVResponseObject); ok {
+		if err := validResponse.VisitGetMonthCSVResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateUpload operation middleware
 func (sh *strictHandler) CreateUpload(w http.ResponseWriter, r *http.Request) {
 	var request CreateUploadRequestObject
@@ -5108,166 +7993,216 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request, params
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"5H3rkts2uuCroLSnKjMTut3ttD1xu/aH43E8njhxH18qP9xeCSI/SUhTAAOALWtcXbVvsW+wL7Jvsk9y",
-	"Ch8AEiRBiZRl53Lmx8Qtkrh8+O43fJykYl0IDlyrycXHyQpoBhL/+fQNXZr/ZqBSyQrNBJ9cTN6sgNyA",
-	"VExwIhZks6KaMEUoVxuQkE2SiUpXsKbmS70tYHIxUVoyvpzc3iaTS6GYHSg2bg7ZEiQp3EtEm8H1Ctzo",
-	"5JqLjSJikRC1ojK78C/umfQVFDndQtadVMsSCFsQvWLK7MLMJUqdijWYzVFOgMqcgSQpzXOyYXqF7yi6",
-	"BnIN28bEwMv15OIdDjp5n0QW8lrTHHatotppJkARLjRu2Sxlzfi0gssW9KiZb5NJQSVdg3ZH+6SUSsj4",
-	"Icw4fNDTFN+YmanNsgq6BDKHhZCQtMCwYLkZ9mSSTJgZ49cSpAEMp2uzCDtQY7lr+uEF8KVeTS7OTu+d",
-	"xyD1DDhIalZ1Sc17H+3YhfmjGnpZvTRJJhJ+LZlBwAsDhXC6/5CwmFxM/sfdGtPv2qfqbj3P8wwnfp7B",
-	"uhAaeLr9AbZdCL3kePCkMHhaynRFFSQNnCCCE7gBuSUStNyekJ8NuIREsIlSk0yU8xzIr6XQUIPNEl69",
-	"uWAhd35ATOvfYQDQe/fvJ5M14xWAY9BtbvIl7o3mFZT3L+XwqV+wNdPVTC1cyfFhOHwGC1rmenJx/zSZ",
-	"LIRcUz25mDCuv7k3SczkbG1Q/97pKU5t/6onZlzDEiTO/CPj/dznZ8o0KblmeYzfWP7gya8P00MSbWyi",
-	"oFqDNF/8r3endx6+/3iW3L+98P88+/b2PyZJlG0pkDf7iEDWbx1MBcFMSAa3ZiBVCK4A2cWlFPMc1uaf",
-	"qeAaOJ4gLYqcpfjV3cK+8fUvykJ32Lx+XJyxdSCG9W+Aa7KRgi9PECLuOzPs4zQVpV1HIUUBUjO71lRC",
-	"xvQ0Zxz2Tf8EX1WT22TCsn0vuwkNfDzsO7ImmYgCOGRTigur8DWjGu5otobuOSeTIqc8OpbKhZXJTcj8",
-	"U2zImvItqdmfImu6JXMgZnpCNRE8NXN1CKZNFslEM5D7tv6GORKqseudgZhbuxvELzhpHEEIkloyifkv",
-	"kGozfw1WI8c+0HWRm3N8N6FpOj09uz6N/8+MFZCVednQE73z7/cf7z2IEVQy+Y7m1MClA1F6Q1lODU/+",
-	"mpg9Z2UOGfmaWNLCf6aCq3KN/4QPhYEB+Z9kKSnXqPI0UXDM6VdzR3iSIQF3sKowpLCQYm1nVQnJQVmF",
-	"pVSQEQtz4mAeHvyD8+jB+x2NIJLDSCv4amqWOuJTB+oRX/gjGfkFHhvTsFb7vnRI9Mx8hfRjAUulpNuJ",
-	"5ZuIMyNWUKFcFwWe2e0QyjPUBregCeMEFgtDPgPOuUW01HxUo1w4d7D0ADnqM6hh2ybwzgFXQI0RfAOA",
-	"He5N156rDwReg36GYuR41LcQZzcwirWPx1/7hRo1y9KDsvNkLTLIm7jdeaeNwOY0rFAZ910hmZBMbxvr",
-	"7pc7EgrKsoqXRDifeU7mNL2OMjmyWQEnTJMNVQEjHsD4DqFQUcoU4sZlSF72JKr3A6AkHrOb5NdDciGy",
-	"xWjoiaGgPKdel23S0H5dpmn1mGXkQMexZgVa5+O+0FSXe/nra/tWVNtwI9STByuPgklwLUX+crGwOk4T",
-	"TNeMZ00cbz235l9XX5NQSJGCUjHEBb0CafBS02tQpFgJLZaSFiuFTDyTdINSm0lEY0WYVpAvakydC5ED",
-	"5R0IWG9DMHlsx22iXNMP3UU+50RwIGZwUHqYmliATJ3aHyFVoOkKx6RZpogW1mUgWeq9KGxNlwMV0g2w",
-	"5WqvBPipXM9BvqJ8CR1ImU1X4yTunOst7MCUVw4kRhBlGbNm8WWAFQuaK2ire3NYMt4wVk/b1swlldq7",
-	"UpSGQhG60CDJZsXSlcEWmqLmXDN89BGEJu5ZYOCeVlvgCAeUHDxrrOFs/xqsvXvENTBelHuP7rl56RUs",
-	"zAfmbFpehAfne5wIXQp0O3aH0/VoFSzVpQR0UwYUeYHUaAjQkeKCSaSHNiWGSNkc/R927gsEKkrbr+Ig",
-	"bIGqTdsGDB58UfyUQDU4h9QI1PR2asPjdhpzNsSmRM7dEuc9QvUpzyAL3AiHSKWWF6Ipllp6MbsBjsrB",
-	"MJkfSKvmQE9WVC6Hag4bym5ig/wkNEntQESvRLlcecUkK+EALd0Ku66Mq1YQQ5HvGeTZUylFRNRloCnL",
-	"49JMmFVEXMH/ev3yJ+KeEsYdU5+LbJsQIfEPg13I4EnlXY46ssK9+fkSv6jYXmr9JGIhaA3rQg9UM1Na",
-	"qqiCuTVHtKDMWPpCou9fMmNpLSnjMS07RRIc59rJgGZewx1oMRg6Gmdj8KWboefR1EVroq8si3K6Hkrk",
-	"4xVLlPvDjevnqCZE9Jic8Ws1fPIX+PptMvm1hHKvZfif5qXLnKYwccjqdIBhk70uIK15zBr2m6+v6zet",
-	"XizHItY4XTqZBCjQJIRXTIGyAR0bs0hXqFMdyrS8hu4nrOHZAJA/0QZZBfSSVGRe4dBuPmH9h4FHcAl8",
-	"v0ewjTFdZzIaWnHiuvEh086jGuu7B2d0/egDTXWFPLtZqLMX3AISv8hq3nCw3VC7NOTWlRZU08EkG7Dq",
-	"CN2uqJquhQzZU6BVBYHG/bvGVQUj7t7ZYZp8as2A4QyrZTdYi+u5/fLbLjiqkMUAybUsWebd1Xv1yWSy",
-	"qjTUAWPnQtLhm3whJI3u8OxBxOI0SvB4lZ7DkqLHo5DCSfdggPPTiNIauKoiIXWDWlpMkSRQwJt/VL+c",
-	"kEpzxwSGBdPKxbWDQC0llSOntZuISdK77D07xzBwO5J6ev5tjOs7Z62MwDfCaWKqarVtY/pwshCSbEWJ",
-	"rgkJqZBZXBeuLMDzew/PHz74+72H96OmYKhyVz6zocYgGqUDMVhp6TYfDY+V6aoydXEdGEexsi04+5FW",
-	"WzLRdNmkm32nUBPLN/e6xLJhmd3C3h23XRxIZRXa7eaFqKB0Rdun87o/JXvrZWhDeNZuFrWDa+ym9V7i",
-	"HmL6fjE6PIR+9oYVDiaRGvJJm1z8qBVa+T17FHYAduuNUZe1VDpENd9qGGpNuUyKqX3y8TgWZ1p7bdp+",
-	"MKasEPxKYfYc1Nl7WgW5BOi3SMe4RXZYoAt6I0rJdI8CuGzY+WMMy1H8YL/disfpnU4H23/DaXJF791/",
-	"EMf/0RSiV+V6zinLp6WMM6odv08PCTgG1uQQr9mhFIwWZSfHz9qSHQK2lNeiqgrSTYIO8TI0VRu2qAFa",
-	"G7gdkPWyho49ytbLhj069elf9+KmKY7yI5Uxq3QPVY1C9/H4Nub0Yye64wh6wXkEQ7XXt/SFbVRcx9vC",
-	"ENhe63TNePjrWTIOEY6qrcZiBJXWsG8jTVn0uIrIOB2d2iSwhADD8Kng+MgIJuvTMFYZ5aQsckEza4+0",
-	"ALMPVMwL7IF04aba88FbfMulDkfAo22EMuKQdzGrQfLLRXGHvMn4QeYEurxt3NQvLYa7LgDVSbgcrabs",
-	"Z1E/wNYeRE6VxrSiURP0JmgWEhbsQzzzHQO5nPFlZTtCKkEnGNGGPCfXsFWEFlTqvXEOmx5pJ3PLaQiY",
-	"HvB25MY1bPf7MX+A7Qum9CdySHO6txGy73C42NqNFdWXaAHbkSLmaGkLx08mMHvp2/9hTkeXZzLOX/a5",
-	"A9Kwje7yR28M9/sSBrgQLJ6EDoPdpqnjoi2vweATTXpTeSpHwT7/QLXiXr4ScQbEU4Oqg3EZQoJDNOXg",
-	"4Dw8IfIdzoapxZwduUuGvSkX1sVPfA4yfgnZBZn9RUL217OTb8icSj5LyIySv/xaMtB//fprktNrmJ2Q",
-	"12W6ItRtVQLNlBkZuF6BAvXoiuuVUGBLvIw1ugbKNaGKaPigCQfICMUIv8qpWp1c8SiUKjeJirN0TOnw",
-	"lV1etCUjwKnYv2EMhpr3p0pDEQGwsVnQ1WqtFrvtMtesyKEqMxnG2CofzeB1BY4amucvF5OLdyNo6H2y",
-	"w81Ku05WVKE409Neh8SlTw8zTP3s9N75//s/5v+twkdc3Z87MeLdMwPMTZx1zfKcRSZ9qjRbGxFMnl2+",
-	"JUZ5qES9ldBjLRqblefEO5Jeg3Id/oRoUfuaKmbWQOMuK+mQbuCm8qfqeVlS8+LWATQh08vcj6BHWCER",
-	"TxFOYToX4nq/KRW8m/RrHT/BxidFDcJpq+K0d2fVvC62vF6JDfe1NHtTpt6b9QQ0M0jp73eVtpX+HW+2",
-	"lP6BMn6o0v+yAB5UWx2QfRbJGNXCVtRuRdmMrg1NT3uJVUW9VWA0HaRb+O9vkwkt2PR6DC453Ouyxuec",
-	"UCJdzbEvJQzM3K8UEXkGSht7IqmijcbadZjYKdtwy4wdz6UrH2vtn/OS5tOMKfxyGuTvDsma+oRCHzXi",
-	"iz69bC24XuXbaepTLJoAfvua4JNHhJd5jpqDIvMtoUsJPr+kh5G/q7aZTMzHk/e7lLqqAu9zFtI1RIir",
-	"pKuZdhMUSe/Bxqvv+hDmCFwe8e5gc/FSKG2AfIQCoBFeAS96fL08U6p0Enh/VcZcAr22aewZzHWkzt7l",
-	"5MQT7XqLdIqgKHlf7mRVXGwncjsKi0t6mISRpi8cOcfqZdV4OjeoNx3kVgvrbKvUqCFxXDqPhl5bYLGv",
-	"xdYVpET5bcahU5U3t5DxoOKyLCL0XmszzCNjUS0lXSuSQcoyMFyL6XjqaG/KLkgp5PD4dpAYHM2sdPX4",
-	"A85DFMAHl3ehK2RqHX2dLdTHNxiuB5RtYf+Fvtra2hrHxg2ojRj7RZVpaozPnDbSmUObs0q+HCQWdA47",
-	"LM2PXd842j9zoxJg2wFEqH3uRhfusrMFeZju4+A4QrD0EMNSglLfSycVPyX9eiFpqtvBon5N9sAE47jp",
-	"bw3JOTC+JGuaQUJQYkJmy6hPhxnaoxhWIeGGwSZ2qkYSkrevXjh7eW3QzUVBehJ8lwMKDvE861RZ+5WH",
-	"SsD9qnOInXiQ/xyx0kFhE4YVw5YlUEJ2Qh6TwrxOmO1RQ9GSfoTEBM7CtsU2EhOuugXyK6CR5LR/ibkK",
-	"7XFiDGp0mBi1yLqKNpRp14jGkofgAwvL/MqmazWNOpjfYjkUQ3dRJji25DH/2Qh57VvyWKcVrr8qFxqS",
-	"IhHOzfiwuamf2ToKmSZcbIbWuFLXiMOrOgZujC+nCyGndljPCQxevd/HX+yJVQPH0cglMrZSYozalIkN",
-	"H65ZVspKLMdstLoSwH5gxsIhORE7fRtBlme3jsmisauvaaQ77D4SO2RoK9SgTpr+kxAEje31nuMn5U9P",
-	"K9u7xUwsv1OWklciz6yTT9IN48sgL3Mgb+6ZBqO4KhjubNhwq56YyiX7ALnanza6Iyx7WFJ0K7/ZeY+a",
-	"uc0DcpMrX/G4UNGOqJrP6DkunKI5rjEM3VlnONqAPITaDyhmVDlLIRp2YenKNXXBiMAK8iwMUeys8DGD",
-	"xtikq3rbmbugoEef8MakW/JejhHs9Tuq09VorrFe03Yt/kDYPrHfNpNX7ru0e1+msMdJUc2/Z29+rnHJ",
-	"Lk8/0FTnW5/TYmhCryTAQVksrhR0JIBlk17GdAJrQiocKAYsZ6ONmCRIvLblYSO3VlN7f83CWat31L7K",
-	"hc8CroqsunC73Y12nZQQQ4l7U0LC5nG1eyPiiccor3lOFN0qH5BzNNHV3H+XHpHP6MT4wl6KXd6GWBhl",
-	"VR0V2Ygyz8iK3kDVjJXQfLB51Oeo6DDLLOpo2O1UiFD8oXTeNfTXQum6VawxbmwgWsStsyF84WyXWdBq",
-	"9vHwtNPu4zWkgmcqaCjplHSCnWWxqdF8ax6sFeQ3EFWPqnV+++B8/+IOFPi9TKl1ZsoFLgfLtubxYVn7",
-	"vvV1ekjYpBXPuwby4aqn5HBibMx5OwQUkaRsWT8Yq8Q48O4LpvgZYof1GqhMV0/iwdC4D6vH+L2heTmA",
-	"D9jXdlZn2zV9T1OIBfFeLgjNc5/fq22vQ52uEnR9qGvIyELIE/JYWwK/d0pwToXdhhJnXChNFujc5Nr6",
-	"Y7rOpipJeigEIl3Tdlfz16CPlWe4JOxOjDgXG+wrrWCwtr9rppj1pCLp9rvO6nOm2S8qPNi/RYczn5ic",
-	"n0y00Lat8di0nnYivx8qDjqjtx5XrP3ckGYZy1CaJYQ6YvBd152teCzdd7hweN1odtHcVCFylm77Yp2a",
-	"8eVw4vJx4rHZRIHHLf4ki+sStmkZJhIMbid4rCZFobhqJdtBng13/v6xmh2502hE3Xf1Pko8frV8nBVq",
-	"7UbXywo5W+K7zGEMz/fjvSpz2FMltUeQ1p1ScAm7l4/TdRaP9ZzTOVVMTbHBUiwbFvgdc16K8kyvqjhL",
-	"1eO4diMPSj+Nh6eSiQa5Zq6ZfDdrfbXdD5BqhDqeFdmfHSwKLPSJfbpfsMrYaIfy8AE2wcJGpAvXDavZ",
-	"gXlYo9BdHNb3cImnbeyUHGtxA9kjXJkjpcSKjNG1vQe1sp5ic8NDmvhObWRvjHOht8FXQhi3MbTMuqIR",
-	"6F8pl6ycOPSnyl5kQonjNfZBxWTG5PgcXM7cnx3kOyT6OF7d6nYfvwy8T9NWE+fq71gO0458pOMKcL+B",
-	"0ehSfTgaWyToUvJR7plaDg76YH/Klmv22O0H7LfTpaTuljvQS2xv791S0LOUI+j5Tfb025fVvq7cZJ5S",
-	"bLICylUs6jN0YnN7LPPD3n+TZDLPRXptk/1sW+VG2/MYhdi5ehNkRnDMw3oZHhCOajOcovcmlEZImhK8",
-	"44RQ1biAKMGkDKZbF6RUveOO2a/uWH3oAkrsCWO9cRm8HoGAa5CFZMo6OsuMCetcmPimfRJTawCiWPK2",
-	"qiA+vEdIMzYZSxnRK+AosC7fviHrUmnrAZ7DsuSNwr9deBhc+hU3Xj/G3PFRg7VaRkqlDORnDWY2oqq6",
-	"6l3RijS/fYOTLVgOZAUSTsjPKwE3IMmKYqbMmm5JJogSwwp1bXMHD4a6m8SewGe10GaApizy/QEa++2B",
-	"Hac9CjXBYrMAvGZvgLPTN3Dv9OHfz+7f2+tabjeqqbKn13QJdwvkrPbfvxRQ/7GBebE/sajVr8PuLApr",
-	"RZfwCgohPzVz3Y4kNlEvlRTrDv+OHZ8WA15r7RUHx093lDRVqztCpnZGt4M2E9wkFHHy8wxNfaqJGW+Q",
-	"2TCurewY93R/O65auB/k8NsGfaJCeDS1hk4+ebXX+FnCyGyBOqrnAkZUgvWDP7MZIq4Wdy5KnhkJbf28",
-	"KI/rusNHQQtDY/8QwfMtaRXccmGYNCcF3Xad5sfIWBrz6W0sKq4gLSXT29cGsxvF8i2TnJPHl8/x7j3c",
-	"HfZxcF1ti5upv4sNVVCgMkzrXmld2OvHGF+ISJQCL9TidYcSqq7Rrqb2/r7E9yNwgYyEbKhO8XbEdSP3",
-	"eMF4Zn/FDtNWg1IABFwMDdvwX3F/7tWVCqlQ+uSKX/G//e0H2KqTv/2NPLWdemmek3lp0aUo5zlLzQcK",
-	"JS8DRWaPS70Skv0bT+SCfId7NxD5///7/86MyERY5YIvrbLHBebEu71ecRtGVuT89NxsnLCFEa0Zs3cR",
-	"wQdWrSy4IdAs8AnNcx/TETc1Mmt6DQaas9aNgrML3OrAexWvuLtYsS7w9nd2MkWuodB4QqgOGCjX0XAD",
-	"eYsWjRX4+0EviJYlzMyZLkpFc0UYT/Myg+zkir8Jl4JjeHhVGKDsh5C5OVgwx5opDG/NHMReAc0MdmxF",
-	"KYnYcLLB4AxCz+Uj+dJBO9gl48sbqu74OwxnJwRVdaZbivos1NRnNn16BVfcvrCh2OrUojByEcPc2RoS",
-	"F60OtXpcnMsvOCGPeV3MSDVJMd/AYALmZBs0IsDRIeww8IpXq8abTx18HQRcoDbAaCxsMWCc9V0tOCN/",
-	"efX9E/Lw/P7f/+oOgShMJCGzVGQwe4RllDND3TN33wNdWqZ3xTHBBf1gK1pg/ShCZ+MKUjPhVla7W83a",
-	"XJZM0CHPkKSqLiAyhqRKzGSV/UgM+lnV0S4Cl3hxxWfPnr4hd2/O7ta9sO9YT9PMdjhQ5XpN5XZy4e9f",
-	"wBU+fl6zF7tpd1PuVpTIw9MVpNcnVV7GxaSwcA8soIvJmU9/oQWbXEy+OTk7OZ3gNXor5K1mXUHd7NKW",
-	"RFcs3ai55kdfM9u6I/Le6emO+yHH3QtZleV274V8U9fRnlgzpCqqjo1YLTG4azKEcjBcZcbagkwbt33n",
-	"LyhUk/fmywBGLtaldFxqqEBsEGFtNGMrkiKnPPEJn8i7c8q/UrXE5xlZY8a/rvibE2+W5V3D9itfKkyY",
-	"uuIK69QZt8t3NGpE/qNIIXIO9MZWE4hS44DSFXJUq92CDkncDI4cpMO2E6IEWlvG4JsDWVGJSsmyBKXQ",
-	"MLsgVJsplSZnD9D1TFMNUiVEYX8QVySSiTV5+/b5PywRNFFOBPXnzXuMewq061futm7zvX1flUJ9J7Lt",
-	"0fA1LJG/baqWhuPddkjl7KhT13XwuwnGHLOB5smkYfLHRGHftO6zu9V7t8mkLZn2fVu951Z7CAE7zXBy",
-	"8e59SM4tdW03GRfsjm9NFeV1OVPaqFyfk9P5zl2Rg3vsG441NHYJN+IassS3EHBJL0flhF8pz3BUHIJJ",
-	"xfeaEEura4o+D53V1yB9YSrzvR7i5HUN20dB+wZDZr0s+RhH9aNTo90hDcLyux+vYXtrRVUOsVqkNyhz",
-	"7N2DqGZg+GwBG7MtTGesLjbHyIM8Ia8MMhotlmmnXFsXMJYFrrCmB6/1p7bXhVFVDA7PwaPxSYfb2wcW",
-	"hVq8PnL59fWei9EHdBi0MqGBN+fx3BCzA9Tx3dI//SARfoOPcl7fX9ynm/krjsfKyfBu9Nsk2hvRjkys",
-	"e3VDVWJvSjA2KFYruhMnkCtw+rVKbB8nptDCsDfh21YnCeFiY6V97Cp12rwFfogXO3KOx2PTHq49DMAB",
-	"pyVXn76hy32yEN/5JBlaf4s21r4P7UufIHkbAsNtPCHzLfE5DR6BvR+ywt+Wl7FX5j5reN8+DZH3vP7E",
-	"RiAHvPkCSwzMizF8rW8mHYRO9SWnHcuh5ajDYA56W7hzQEZmx5KGcO7OVaKfkzZa1wnFNBk0wlvU8QfF",
-	"+FpFCtA5IRw2lTYW0ECIyqHa1LqEy4byVdPxyzNbb29//kXMjTohuL280/JSMkMn5AzfsIl0LoNxJfKs",
-	"dgNbR1paSglcX3H7ylyIayuf5yLb+h6JeHWUZdvovVsD14/IQuS52JAZ3to1i1lpVvV7FpYv/y5Nte4V",
-	"UV9YlQwvzIpLEzxq5ZotuEi7agQEfO7HkQ25FyLtuU7pZ/QSNAvUCVMxphN49H8Lw7Ai1sfOUV9FbOI0",
-	"2ZVNdz/Wf9zuUrY+AdlDnqlXQ+RPQ7B9GXbeh581eP57KTwveQP90RNrrb7gXsODsOxufc9gXEI8NeaX",
-	"FwNcbFz0yMyL+rgtJnNJixeVLh52bUnqOJFaQebugLFvuAypkyvubpY3H9PAn22mbZl2j1AWoZRA3YRg",
-	"MGTDlC8/VGRGcwk0297BF2Yn5LHvaLKmWxsMQr+iGd0uZCtKVwd64cIeNlt1SvV0LZSeuRYpmPXSDLYU",
-	"Eq1URJI7NrlrRhhXGmhGxAKd9hiOExKuuF5RjrNtkLGJPIsKNQTAcem8p36xCpGh37U+BV/JeNKj+zXh",
-	"E7eaqsyPnaUfIyX0y8KGtD8vN3L42MuP/ik2VrcJ3sMsZ5cS+ydwddYRIdxjIxR1MMOpby9dRjvfooPn",
-	"DrZ+sq+G0daFQQkb2JopTgu1EnqWWKKcWVNoZlTI8EZZ5FizwjUXm/kGZxsst7ni1sXkuADThiOpR26A",
-	"ajoDqxw0GEWYaQX5wq5qxrKZTeGuXjU44SJfPh+q3v6Fmc8mMGIpLlVk9oIqfeep2eqd5/+YES2MklWu",
-	"wQfcqn1haJmmK78v7fPq10wpdMzK+hsPnCuOHhIO5k3DB1OxNgKDXAMUdrVYS2AsObfrs/ve72Y3qbQE",
-	"uja8VhFM+XXhIU5zYtdmcwrw2ZUhPbJmvNSgLkgqOIfU+ehOyKWwvKWlz2F41EfcbbjXxQ0ME0JL9OyB",
-	"W4cLJER4pn1+XJ6JjM/SVM35GifWYHxB4klwj80IR5GGD9qSyB27nSbD6qS9fLijFNypacqj+f5OV2Gv",
-	"PUPsDmHG3bo7JrvWTdWj2jlaP4Jr82dMgxnDq+o0sF7P0HOvy/8hnELhDVc7fDM9X2u67EPqAdlU8TF9",
-	"fttxR20c8Vgjo8cFfzwNor4/7E/umVrSPAe57fVFOeJp0dvdj/jfnZGh59pnDeh6Hp9YRBSWbJ+Qf5iv",
-	"dweDngQ+DBvMtOU43TCQXcpz1+FsWHzGNvxkitiPs6Md6xEOCIGDkR7fta1zLEmvo8GD4RO43mensD5n",
-	"gb1u+7+dn2DHKe+ParIK7Q+Ja1aX2JlDL3w/tubJYE/oILMghwXmAxlNEpMI9Qq25on3Mz9f3PkR0xcr",
-	"sp+ZE5p55drRnq5oHjOOMbNuK8orjtqjAnCJr5WHIGq1V56EmH5Z4tWJPSQRVRT92ncJvqiOeHzvc3j5",
-	"4yC/85Gp1F4o2kOqa/MwPHyM0f4WpHsMiUiXFbc1JpnZHEomY7WGmtkw8Xg3Exvu67mifNq/sAszPw+Z",
-	"96hlN1QyG5GtB6ybiArJlq7K3tfzBD9V197GCnjasuSb03u7Igb+rk+mqlJ5Dh+0t05bCBbGIPpjC0dS",
-	"maqloTNhBzLULYF6bZMffcOdz0bB9f1MPdlidpWfYL31ZNW98X1clWsjgP4PmqZQuEClu0fcZkaHOQBU",
-	"01wsS6hBWeR0T/z/Et/4jICsbkDpgSMuMSHpCmhxjBy7HWAt3F53AAzjujuSjd/42C+Zs7rpHNM+A/2E",
-	"/OTCAZi8VEcOYwHc/3RNpT+H8Gs0lv7C0s/uq0fwIfSO4vTolArYpoyuFeFO90fQrmHHYX8vJEGfvaRa",
-	"SEU2K0FQyhi+ymwlSangou6uvaM7YkIygblY6Lm1HvOKlDOWXXGMPJBZqWDm4jLKFir5/HUzVEFdYnqw",
-	"hfpyy9Ydz18pghcV1WjKKmc9EfKK+w4Wj4KAUhj/7umgSKgms7pcd0eOwqtGV9bfZZJCrEHul81SaLZE",
-	"jFJNmJCwgvxPFWr5p6Eev0GjtSDdaGfOGLLZilK2lIZOwltI0nc/Bn/d3g0aOe+J+IZEVVd12rDfCXnJ",
-	"q0QxRX4plef6Gf6wxA5kIfXYeIcNy15YunfemSuO4sES3wl53KRmP0Ur1IvRDnzIsdwO80Ir444LfWch",
-	"Sp5FqdHN9SnkGLb9HJhHEaXgzyR0ug1Nb+ONE1LqeNqfiYawOhHxrdWt8BB6qZuDDyeXCzKzTXawEtC1",
-	"vfJtn5RGSWIp4oS8LewNHBKAZHTrQ2zMYb2jKWYrppVmeX7F5+AF1yNLSVaY+eZ4ftf4Nqla+iSVB0W6",
-	"olHbYWg3yV3xo9Cccr0qf3uSO77QbPbh/ML65RBS/6fY+FaJf8bsBER7V0zb7lw6lOov5t5f2ZMpW3JF",
-	"SqTV+6envjRZYWaszEAmvm7er0Mo8LdFMZdNncNCu+L36rIlI/lSM0LmkmyvuJaUK3trli9ztHkFmDUl",
-	"cvQq4e1XmtA890F9S9y0UQ3eioMgA8DbpMznSovCpkEhhasLu4WVLY3Els9GhTbCW2x4YmuKXCk67rkq",
-	"CiVKIzC8l8WuEiEalb8lfxXaHL9/XdheLvKFKTvS+7tPjM8BBblYuAQRVzj/JyJyl6meeGPRYLLT48ia",
-	"8q0hBn9fdh+923hhrwfIPv79Rvpb5y5kVvVStde0o3imS2X7T/ItySlflnQJj7DhOdZKr108Iua3/bUv",
-	"TnEevRp754r8VfKkuko+NqN/a+zEQ9IWqo5M4xrJ1Jf5nD3odjr/ktkNn5bFYa/K6svKbN7zcPbgm2/P",
-	"dzfj6pvGXV322edRti32rhxTP8v5vYfnDx/8/d7D+/sTT5sY/CPNsAJFSOJ7W0YPxnbTGlklGJ+t6qoZ",
-	"RWlxhGnC0ke1ElI7knQOLZtYubHaBVIwlVBfg1AbDS65A+nbKDdiQXJ2bbQag9iPbPll/WLPlpSQTWzx",
-	"MaDqK1teHu3f1mkrbnME60ZUhvthPmaeBxc79B2j7fX/m5WvBTcf9CYIJWQOnmuDsodV99jC82qm3ZyQ",
-	"n4Tt6IMNkFQdisRePVVPGjQGBNpwLiGGZmQL+o+fkfQ945m/3GO+dcieWNQwOBLI9f6wW6dLzq5ynE6P",
-	"98+KNK25enykdtVGEVgImcLxY0g9zYmwIHfl6kR8oyJfQroj1qR8V9+dgK5e+t2rZ1hOmzMOdZPaRrbi",
-	"Hy+dsdnD+U+c0mhbghnuiYnyYuF92L0Jjh1Lo8QWqzuiaY+d18zKXS2wey2t0gKQQwclFLaxoM3uF9KF",
-	"2IS1v5t9b6uufpgp5YAzu+KY+6SsqYStTs1fGaQ5lZCdkMufniXkX5dPnyHd/gzzS7PvB+dmaeenDx+Q",
-	"Aq9YxUYcxsKEbAmoKGh6DfxRkxHYnmcGqa1n1EKD5EJcY7SsvkfbrCZaXkpsk1r7a9VYj5KMbqu+Tv2B",
-	"NtcA+fO4BZrtc79wdMztLOoHaKe9LAUcJaH+O2mL8vy4NBfYebdPdpbKNXnvY+PYaPbInUK+RzU2o9uE",
-	"vH3zJLgK+JtT51ZfioPU+SEq9gsan1uLjG7ri8S+efAgdPFXTdYO0P6/cBeSsAVyBPdeciBSbOoKJSRT",
-	"nlnV3Pes3JISYwiN9lF/dGHxs9elSyzBmm+be48LiaZa5XrLvntvjtA2OLIEgR3IJ3fRwelG+eiRo2rS",
-	"Y7DR/VarVcGPYcpH+G7Vq7n6ydHx7fvb/woAAP//",
+	"7L3rktw2sif+Koj6n4i5sVvdbUljt+LEP2T5MjqWrT66rD+4tV0oElUFNwugAbBLNTodsW+xb7Avsm+y",
+	"T7KBTIAEWSCLrK6WZc3Oh7GkIolbZiIvv8z8MEnlqpCCCaMn5x8mS0YzpuCP376hC/vfjOlU8cJwKSbn",
+	"kzdLRm6Y0lwKIudkvaSGcE2o0GumWDZJJjpdshW1b5pNwSbnE20UF4vJ7W0yuZCa44di381ZtmCKFO4h",
+	"YuzHzZK5r5NrIdeayHlC9JKq7Nw/uGPQV6zI6YZl24MaVTLC58QsubarsGPJ0qRyxeziqCCMqpwzRVKa",
+	"52TNzRKe0XTFyDXbNAZmolxNzn+Bj07eJZGJvDY0Z32zqFaaSaaJkAaWbKey4uKq2pcNM6NGvk0mBVV0",
+	"xYw72q8lVdkFNUv7F27nUNi/JBNBV/bNmf19kkwU+63k9lTP7afDIf9NsfnkfPL/PajJ5wH+qh/A159n",
+	"sORnpdJSxY97Kth7c5XCE1O7SLsBBV0wMmNzqVjS2vA5z+0CjicJzvm3kqlNPWn8UGNjVvT9CyYWdp2n",
+	"J2cPY2fyPRNMUTurnv1YVA/tvSn1OG5nnmdsVUjDRLr5gW22d+ilABIjheWIUqVLqlnSoD4iBWE3TG2I",
+	"YkZtjsnPdrukgm2TpSGZLGc5I7+V0rB625DF68UFEzn6AWi6e4XBhp49epRMVlxUGxzb3eYiX8LaaF7t",
+	"8u6p7D/0C77iphqpRSs5/Bh+PmNzWuZmcv7oJJnMpVpRMzmfcGG+OJskdnC+skx2dnICQ+Pf6oG5MGzB",
+	"FIz8Ixfdcu5nyg0pheF5TLKhJPKM3kXpoTBoLKKgxjBl3/jvv5wcffXuw2ny6Pbc//H0y9t/m8S26kcp",
+	"zNKTf3O6T8nK/ki4IG/fPEuILtMloZqcnZw9Pjo99RNssgu80ktHwUTPcHpf3B79+eSX06Ov3v3X6S8n",
+	"R2fv/hKf6yummbrZxbCqfmpvjg1Gciz7mlGVLnuG1fDA3iPi92GwW/sNXUihGUjsCyVnOVvZP6ZSGCaA",
+	"tGlR5DyFKT4o8Im//aqR7IYN6b8LI7Yo1d6+ayYMWSspFsewBe49+9mnaSpLnEehZMGU4TjXVLGMm6uc",
+	"C7Zr+GfwqJ7cJhOe7XrYDWj3x+/41nWfTGTBBMuuKEysYuSMGnZk+IptE1UyKXIqot/SuUS1qLkz/5Br",
+	"sqJiQ+p7QZMV3ZAZI3Z4Qg2RIrVjbUmStrxIJoYztWvpb7iTLTVh/WJ3zM3dfcRPOGkcQbgltXIgZ7+y",
+	"1Njx6221qsR7uipye46/TGiaXp2cXp/E/2e/FbCxfdhyMj3657sPZ49jkiaZfE1zavdla0fpDeU5tZfV",
+	"34hdc1bmLCN/I8jH8MdUCl2u4I/sfWH3gPw7WSgqDGidTRIcc/rV2BFhbVnAHawuLCvMlVzhqDohOdOo",
+	"M5aaZQT3nLg9Dw/+8cPowfsVjWCS/VgreOvKTnXEq26rR7zhj2TkG3Bs3LCV3qleIhF9b98C/sGNpUrR",
+	"zQTlJtDMiBlUJLdNAt/jcggVGSjkG2bsZcjmc8s+A865xbTUvlSTXDh2MPWAOOozqPe2zeBbB1xtaozh",
+	"Gxu4Jb3pykv1gZvX4J+hFDme9HHH+Q0bJdrH0y++oUeNsvBbufXLSmYsb9L21jNtArangZfKuPcKxaXi",
+	"ZtOYd/e9o1hBeVbJkojks7+TGU2vo0KOrJdMEG7ImupAEA8QfPtwqCxVyuL2fcheeBLV88GmJJ6ym+zX",
+	"wXIhsUV5CCzkbdVH3uy+zOHdZ/AkCmdqRiosu3WlygZPJnxFF6xPi6GKWVOSm2Gn16F5xZQTeLSaQWOt",
+	"nZv6zG/htsNAsDXThsDnCPiHGPGuiuY5wCO79ui5fQj3yCzL1UxQnl+VKo8yW6nyq/Giob0pMK32cFsf",
+	"79wb1NECrWumsgFal331BdcRYZ9RQ4dfvLDVW4KntUb4ZOcKfnLEQ7OMozPgIpjQnOaatc/S01vDmXOy",
+	"2wEQTgq+0Tmpl+oniUIw2No/CynYf7U3+C/xHS7z66epN/h71xYRs0aSTNr/ZzRdInUfkzeSZCxnhpGF",
+	"ZBo9YUKaJRcLwnJtqWjFRTjA6ZYSnGVXhi52nusb+4y9yO3z8mrmRdtA+YLTDPyQ1uSt93omZc6osE/O",
+	"6Y0sFTeh+Ah+tpeeWOw0y/EpOOCVvGFXViUfPWn37vDtuY0RT5lfv2LzUqNLq30VZCwmxqxtOCeUOHs9",
+	"Rk4ZM5THxdA4wdYhfmBq7zoX9FvJUFaMIORvuVkyRahz0hKpQDpXkr9FmRWv9B5XzVX2nhzrSQaXPXqS",
+	"0YPX6wpOJjjzQXv7HT7auFwHidDgylnR98/xFe9TdH893dbscu/LbC79G/RZnpOzk5PJXb2WDSMFd72b",
+	"RDS4SrdIfknFAtW6AfrnkuqrlT2cqDAITjTKCMryXcxge23oxtprYJlvyJrB8Q+74AJ+jujX+poXRWzI",
+	"p8pKacESS/aZBDtxIYlZKlkuMIDh2MKqWyskyAE7VIpgR1sXB1OM5PyaYZCM5orRbDPks62j9iOEo9VL",
+	"rfc5OK8YWTyzFmWeU8/XLXUsGxcescPmjI5zVWhmTD7uDUNNuZMqXuNTUQXXfaEePJh5dJtgh9HPu1PC",
+	"7rrf91KMEhdM2LVoesOy/4Qno1ffMymMkvnL+RxFZnNm11xkTaHY+h0DXtuOWMUKJVOmdcwiZXDFcEMM",
+	"vWaaFEtp5ELRYqnBO5Mpugam5wrsU0240SyfT7ZVkdZRYiQ3GDx2dG1psKLvtyf5XBApGFHuDh3E5QVT",
+	"qfPnR5RD0AntN2mWaaskQpBU8dRHqP2lPmCkNeOL5U7Xzk/lasbUK0uoWztlF119J3HnXC/hXTelDFUr",
+	"moQyYwsuGuG5k7bmcUGV8Ve+NqzQhM6tqF0vudWmDaEpuMRrcw2iouH1eBpcjifVEgTsA7iERNaYw+nu",
+	"OWCE74Bz4KIodx7dc/vQKza3L9izaUmHxw93Coc2B7oVR3U+q3kVPDWlYgABCTjyHLjRMqBjxTlXwA/b",
+	"F31NlB3Kjd1UcKP9Kb6Fra1q87bdBr99UfoEn4QLwR/ALN02RGNDwhXU0pM6/C3fioxlQTByn+u1Fcts",
+	"3q8thze/YQK8fsPcQcG12/zQsyVVi6EuwTXlN7GP/CQNSfFDxCxBnXIex6xke7jf8dbevqyrGcRI5DvO",
+	"8uxbpWTkquux1QppZxExWf7j9cufiPuVcOGE+kxmm8QbTpa6nJ3okTs7vUt+vMqAjK6ldFdzS4VNU6ky",
+	"Lhakmo281udxxy/XcAULIufzJIjXYcyBpM7N2rL59ggTjHYUt+2YmKM3tiu1+hkJiBjDVoUZaNWktNRR",
+	"f/rGEu6ccrtRUsEeKm4NlQXlIuYF2McxnDGaeYf+wACJlS7jQipi4Ubo+OnK4QOjjyyK8mo1VPSNtxv2",
+	"scdj2l3OxbUePvgLeByV63Inhf+nfegipymbOIJ1mtGwwV4XLK0l74rtjta9rp9Es0eNJaxxplIyCUig",
+	"yQivuPbuTMSuodG5tyj3BpgfsN7Pxgb5E22wVcAvScXmFQ31y4ktV/yCid2u+DbFbLtQwI6OM9eNB+nG",
+	"vYLxn8ACiv5gqKmIp/9icVaUm0DiJxkEduqP9e/ahfNe3iEKEYjqCN/exakUC2TscHvUk9nPvknROBou",
+	"sFrWVMOP+OX2dlQIrQE316LkmUfn7NSyk8my0tsHfDuXig5f5AupaHSFp48jdrg1DcYbOoItKAR4CyXd",
+	"7R584OFJRJUPIvMRELclLSOvXHBSoV1e/csxqewZgMzPudEO3xwAdimp4tat1UQMtc5p7/T/SNO2XM5O",
+	"Hn4Zk/pOtVOR/Y1ImpgCXy3bGoSCzKUiG1mCw0Yxq3PGLYTKLn549tXDrx7//eyrR1EDOTREKojAUBMZ",
+	"TPWBFKyNcouPxtHLdFk5AGAeABvDuy04+5G2bDLxAaqKb3adQs0sX5xtM8uaZ7iEsW5i5LKK7PplISgo",
+	"kYDYnWXdZyneOgXaEJnVL6J6pEY/r3cy9xCHwEfjw334ZyeKam8WqXc+abOL/2pFVn7NnoTdBrv5xrjr",
+	"+SqqOkHcW4+DcDzPYuuebQwbapc5CPoV/vLhMLZrWnvF2n5GrvE6/ZOGzC9WZ54ZHYCwwS+UjnE79diy",
+	"O8AKi4bHYIyJOkqy7LaAg5DyeADF3pbncGmwpGePHsc5bzRvDoJpHRC+1bBjh3gx95UdYMtuZZmhFbsl",
+	"OpBTW1xY7XRTlIR0XBFI4sVGaDY37GKEpe0BUwNqfBbPC6mt1AFb6Y24rZCDYgBYtL8Ts6QCIvzoc8Rl",
+	"98f6KpO106arl7CfTbcHjqQ1R/eFzsl9V40wAqEDTmzt4AKKkZzNDcEsQQAs4KDH5KkgbFWYjYcs5Mxo",
+	"56pB28bBGrYcvMMhWA5vt1vIzpVcbRPBjzRjkGKjMNTX0KR7Ydp7y+w9jUzktysXKh4olN07XAx/x0vS",
+	"lk8/z51NsiKrUhsys4fXwsOMW1C/KW5kx2FVKKyBmNk42W+53Phq0XC5XflMx7O49w2+8iNVMcfb4RSp",
+	"HTR9rzf6+Ct1zAUXu7RG3TKdEu2lynygzEWcJwj2niRVdnv1D+7777pO+ABOxs64wEf2L8I83haWW+4M",
+	"F6opfFtM4G94OXBjlWzAThLQDMYyRL8L4sAg4IM6SKKixxuq467bpxU0wrmFKKZZJoQhVFYK+MlaMKiT",
+	"wH0mSFnkkmboAmud564THpv14Iba8cJbeMrBiSPbYxAqFImMO1YeZOi4O3LIk1zs5cGCKCsCmPzUYizn",
+	"kCBbKc33kKTzA9vgQeRUG0jcGzVAZwp0odicv49DpQFRJbhYVO5KlipmEoj7szwn12yjCS2oMrvTWTDx",
+	"Bgarkn125Pjgmpv3+DXb7A6d/cA2B8hhsae7dwbLD1xkb6SJof1HZ016eJa/3eoEuiAjLQpUCWobXLVS",
+	"Q6u/x+5GAGINtL4UM6USo8C0NYJnH6SGg2nhHINUvWoivQCdF1LRLigq24zUiA4G7Dw83NKupWv9+xmr",
+	"Dok7zgq4b8ge20RX+aM3wrrjCgPCCUgnYfCg303trrdWBGHwiSadYOcqaLArVlDNuFPgRwIDcfB0dTAO",
+	"Qy0Fi4Iy905BljLvCTxcIeX0oLvtvaOrBKlVUZVfgDdZdk6mf1Ys+8vp8RdkRpWYJmRKyZ9/Kzkzf/nb",
+	"30hOr9n0mLyGMjVuqYrRTNsvM2GWTDP95FKYpdSsdoasGBUGckbYe0MEYxmhgIHUOdXL40sR3aUqZKLj",
+	"dy2AXn1dMa9zJCO2U/N/sjEUap+/0oYVkQ3mmVlC2BX9iLjsMje8yFlVemiYYKviNYPnFQRtaJ6/nE/O",
+	"fxnBQ++SnpAr3Q64Yu4MN1edIYULD6C3Qv305Ozh//6f9v+dh8tVnXMnRnyoZsC9CaOueJ7zyKDfasNX",
+	"Vjci31+8JVarq3QwVJ3GGuCYt+D0LmC9Buc6+gnJoo47VcKsQcbbomSLdYOQlT9VL8uSWha3DqC5M53C",
+	"/QAKHl4S8eoIKbuaSXm92zQPnk261UEomxW5j3KpB5iwCMQF36L7TFh7x9fXehdHoYgxAxirsg53bdVa",
+	"7i5F2df58hNKqrVXg3bu20GO2g6/tzbvqp7FTNexRzhq2q89Vu4FF3v4mEaTy65Myj8SOSWDvGY/0RXL",
+	"Oip0jCqdMbbURXQybO2TSwbdfGihtqeNVnok23Up18IXG9vpSH9n5xPcrIN8Nt3girbPpufJls9moCUw",
+	"1GfzsmAiKEe3RxZPvCwDpJBvZNnOHx+W5vMSyq51lsmj6SALxL9/m0xowa+ux9CSo71tBeq5IJQoVxfX",
+	"F6EMvJR/0kTmGdOGXLNNUuETudHOXxRJGcdpxo7nwtXXa61fiJLmVxnX8OZVkAc5JM/iDpXQ9Bg/TYf1",
+	"BsIq31ylHpTd3OC3rwn88oSIMs/BvtBktiF0oZhHpHeoe79Uy0wm9uXJuz7TrypReJ+VBhuKpis1WKt2",
+	"za1IOg82Xp6wi2AOoCAA3e2tH1xI7UMRd62QNsKp6xVU7xfkWpdOT99dtmqmGL3GdOCMzUxUHQAUfzw1",
+	"p7OKWRGUs92Vg1aVpcWB3IrC6lsdQsLq3C8cO8cKiurxfG5J72pQVCQsRBqFqXQhP+ksCtZsbQs+FptX",
+	"szoWzCG+O1X917un1cVL07w29jNPSKHkQtGVJhlLecas1OJmZJkappRUw3XEIMHytqf6yYDzsLrj4Pp3",
+	"4DC9Qo0wUmDEH9/9pSuCf1ttuoqP1j47KPkN2siKbogu05SxjOS0kRYaeqaqdK1B14LJWY8/arsmNBRp",
+	"pzOrEkDBaiCoXdEiB1PD0YLMLfdycBzhtnQww0Ixrb9T7la8S8LmXNXViAZosnumJMYdhOhumjEuFmRF",
+	"M5Z4HBvWmT0Z5o4bJbAKxW44W8dO1d6E5O2rF86rtrLk5oLYHSmBi6HWUZ1ch28lky3pV51D7MSDjMmI",
+	"L49pqFK95FDsnpUsOyZPSWEfJxz7KFDwtz0BZmLOD4dFCxSkaGynKy8ZjaSz/Iec6dBrRwopc3CrWrUI",
+	"Hcpryo2DPCF7SDGwQIef2dVKX0XDUG+hrAQHp3ImBbSNsP9ZS3Xt20agaxvmX5VdGAKFDsfmYtjY1I+M",
+	"4QRuiJDroUVAqatU7lUdu29cLK7mUl3hZ70kiMN92hYInFj14TgZudSnFjLGqk2ZXIvhmmWlrMSyUkar",
+	"K8HeDwzQ7oNl7vWABnlh2/UgkIxdZYAGTLn/SPCToa1Qb3XS9LKGW9BYXuc53inj8qqyvVvCBOWdg0It",
+	"ZZ5hKEDRNReLIJNroGzuGAZAODr43Omwzy07Iq8X/D3L9e5Esx5UzX4I11ZGpAfvNbIhB2QzVhGlcQHl",
+	"nti7R+Ifdp+iWXExCn1Vwdi2lGylE3KC91L8XqhyH3emPPZWhRltpu4jU/YoPaNznrJoCJinS19DhCpG",
+	"lizPhsIPX9uPxoSxq8bRC3DTrENr8Sarm/JOuRSs9WtqBpR4a8um1YqKESjkYLxn+G4T4fhoR2XJdi1A",
+	"P/6OtfmxRpYIfU9Tk2888NFynlkqxvaCOjo81MgNVk1+Gdf9Jdyp8EOxzXKW4IhBgoRQRH2NXFrN7d25",
+	"1KetFh67xMu9bFfFVtv7dttPdlu4QcuJO3GDYcOg2okS8fdXJXmJphvtwQGOJw5Szuj+/S736Cr5yL6Q",
+	"Pp9GLFizrI6KrGWZZ2RJb1jVlpDQfLAR1uUO2RKWWdSd0e+6iHD8vny+7U5YSW3qponWhEJQjIzbgEPk",
+	"wmmf8dEqzfjVyVZxxtcslSLTQcMzZwoQ6LEIvSVmG0hR0iy/YbpXH/ry8cPdk9vzwu8USq0z85WPB99t",
+	"zeODclu75rdV8Q8BdF52DZTDVWuv4czYGPN2yFZEMqlU/cNYJcZt766QjR8hdliv6c3Q+rq/WzXdrc4E",
+	"/jNdC3Lv7tFbYPr9t2/Ig5vTB+hnmxKpXNmZtVQZ5Jxo/k+XfEI0Y1lSv4Pt7KbgJ9PXLIMXj8kbyBqw",
+	"P9V9SnMpry8FNS6TKCGYx4OVeYM2aQnR4EXQLCiUDfOZ/jZNyNTDz+yfwYazf0Crdwrfmto5ThGR+a+T",
+	"f9pTM6CW4o+/+PLhLul4x2pJ2/WGdjPIHu98rLzZzjoGe5UfUmZQ7hXmOn5uWbt9xQ/GkOhtlwishfrH",
+	"SM2qW3H2YC/uKvvDHkk7LgCczwEwEeFe7g2NwPcPUebhhublAGUbH+stzYhz+o6mLIbHeTknNM99pqXB",
+	"vo4mXSYQxYDLbS7VMXlqUIs+OyEwpoYC7InzE2pD5hCnFAZDK9txo+pGGV7oYqtD3G7CfOYhYVvMHJUp",
+	"zwXJ5RramOvB3TB6R4o5QnUkHbzvrLbseZ0ud9vzvgnv/eV4zysa2r09jt7u3M7E+LTCsTkAbTys/1R8",
+	"243J2WHtzp8b5mbGMzA3E6sfAb9gmSbtnbmHck4Nt95eN6rkNhdVyJynmy7IEyiww0OCDi42NvUgCLzF",
+	"f8nixj72gAA84eC2i4eq+R7ak63MHJZnw2PAf6za8e40dmfougklnr5aoc6KtPrJ9aIizpZ9XeZszH3h",
+	"v/eqzNmOCiA7LuG6xDJMoX/6MNzW5KF829WMaq6voF59LHWOiSN7XpqKzCwruEXVC7qOJg/KVYujVJKJ",
+	"YWrFBY07UtfLze4Nqb5Qw1oi68OPRTcLglZ3D9xVwM02ogd+gJ4CULd/7poLNDtVD2uo2idhGwktPcuJ",
+	"NdeWNyx7AjNzrJTglTG6lN9eLb+v0IDfo9nxlbOORnj/OzsDJIQLhNJkGJGGTf+TdpmNiSN/qqVAbJaT",
+	"NfhDJWTGQH339kR0g4Q/fkWDHljyYS9wv4DR5FK9OJpaPnoFhghy2xVl2O6bfFW5BtqctL3krd1LsAd6",
+	"/y3oRcoB9Pw75tsdvKbT6yqO5TkFMYtwrwqX+eYgvij8oGnIJJnMcpleI+Yf2+012sPHOATH6sTJjpCY",
+	"+zVB2cPz0hY4IZP3INMoAQ8KoZqsuLjybyXgNOaGXAu5rtLc66YTh2x0cagGFgEnduBM3hy2Kvgblxfk",
+	"6ZEJw1ShuMbAZplxiX6OiW8eAj5vxViU6N5WZaVaDvoRFYabWKQYENUsGXYAv3j7Bh2lEPGdsUUpBvss",
+	"l4xmrnxD3Bb+EAu/R+3fahopVSq4jutT4yNKbVWVbFv4tbdvfDtRRpZMsWPy81KyG6bIkgL+dkU3JJNE",
+	"y2HVm7Cwq9+GurbsDqBTNdGmA6cs8t0OHHx3z36AnoSa24K07w0Fuzm9roazk6/+fvrobGcouV3musrJ",
+	"WtEFe1CAoMY//1qw+i9rNit2w5Vb1XtxZdG91nTBXrHCxRfucBPil+Q66vRyoa4G38SOD8MFAx5zDq2d",
+	"E3LJ4e0auHY+MJr/Vk8lhmphB0gdy+hm0AKDoGYEDyAycDpQQ+z3Bhkw4zpjjXGyuxzWbR/S04vn5Jpt",
+	"XB0cfW2tL6mw/m9szd2tCWp9ZdiU9k5FDbe9qSZt5dFVW9pJMh3F3MYTTYsYftfTHncU97a9bB+4QogQ",
+	"oophTOZ7hAS7QlAzWYrManwYcwD9ri568yTopWPtaSJFviGtak9C2ltakIJutgM4hwDCj3n1NgaD1Cwt",
+	"FTeb15bUGpXaWi4e0eRhqO7o2qsVN1euuM8KTBpGVZgtuDSmmNzeQmvZeSQE/LJgglBR1y2l+hr8NFbT",
+	"loYlvhieC6olZE1NusTAdZjSNuciw3+FVoeokWvGCHOgKeiSeyn8uVcdj1OpzfGluBR//esPbKOP//pX",
+	"8i22jIPqtCWSS1HOcp7aFzSoXpxpMn1amqVU/J9wIufka1i73ZH/8z/+19TqTLBXuRQLNB6EhFRLt9ZL",
+	"gbhBTR6ePLQLJ3xudauMZ0A77D2vZvY8Y6tCGibSjZ3gM5rnPr4ob2piNvSa2d2cBs8f/cA203NYqj3A",
+	"ws6wVOmy8uxAgpn9SQqswH4pAF2IEBysLiZLA1A6rsk1KwycEOiDdpdr+KPdeYezCWfwypWAOCdGlWxq",
+	"zxTa32vCRZqXGcuOL8WbcCrwDb9fFQVo4vrEuzF4MMaKawi1Tt2OvWIUGo1uZKmIXAuyhkAh7J4DoPuK",
+	"FPixCy4WN1QfXTi7aHpMwPTjpmX4TUPLD+FCZskuBT6wptBzC0kYpIi9ovmKJQ6eGFqJMDkHKIWa+FWN",
+	"DGpICgBTSwmQ6mfJiDABAQZHgZeimvVrQ3Pm9tftgEPmBRQN+dJ2G6e0KHKeAt0+cJi/v/2q7XL+/Oq7",
+	"Z+Srh4/+/hd3CEQDcphMU5mx6ROozjG13D117ZixWj81lwIQzeBXXdICypLA7qxdnZNMupnV7ns7NweL",
+	"DhqsWJa0H2LCdzPViR2s8keA+oC2A04Cpnh+KQJQmR/iCD2XDsyly9WKqs3k3LdHhhk+fV6LF1x0zrIF",
+	"wyZiVoanS5ZeH1dA3PNJgfseWNTnk1OPd6YFn5xPvjg+PT6xgp+aJchWO6+gHMsCK+1UIt3aOfYffSkW",
+	"cGkVUmiUzGcnJz6zzPlbw0P81WU5otYwuNrL7W2s3bab5DHaoVWtntgXqyk+qICgt+EuB5+r3CJY5wMx",
+	"BL9M3Fz05J19M9gjFzvVJn5r6ODasKILbDLFGClyKhKf4QOyO6fiT7q+8UVGVpBIair55q43FHnXbPMn",
+	"X4GGcH0pNJQ/4gKn73jUXvlPIvVtckZvMElVlgY+qFx+cDXbDTMhi9uPgwTZEtuAY7TmtkNoLakCpWRR",
+	"Mq3BMj8n1NghtSGnjyGUQVPDlE6IhuKULvc4kyvy9u3zb5AJmiQng7JGllpdI2jdWfenfuRBMGFfAshJ",
+	"669ltjkYvYaVl26byqSVeLdbrHJ60KHr8kr9DGOP2e7m8aTh84ldhV3DutceVM/dJpP2zbTr3eo5N9t9",
+	"GNhphpPzX96F7NxS1/rZuOBHvi5yVNblXBurct2npPP1vCMH99SXIW9o7IrdSLRQsTKVA2AdVBL+SXuB",
+	"o+M7mFRyr7ljiEL8AeTnffDZs+r7H5nLfAmxOHtds82ToCqYZbNOkXyIo/rRqdHukAZR+YMP12xzi1dV",
+	"zmIp7m/gzmHzOUsNqBkQjp2ztV0W5K94BZxAJEsdk1eWGK0Wy41TrjGkAGj4JaSK2/3JKZZQs6qKpeEZ",
+	"82R8vCXt8QckoZas53aWVlvxeNFzV5KrSQfJcNaDJL13W3TzMO4nsisAHd9N/e4HCfs3+ChnNPeFt7t0",
+	"s6/dI2PvyR+5qKVyEu2YgF8m6F9fU51gy17skMLn/sQJyzVz+rVOsIgw12BhHJOfqwp6CRFyjbc9HCsC",
+	"f6tzhdhofYyDGia9u0cx7fe1QwC4zWndq9++oYtddyE8c6c7tH4XbKxdL+JDd7h5GxeGW3hCZhviMTKe",
+	"gL1jsKbfqvVO53X7te+VdAfyvVc6sPPru7BdCyGw0syScYW1jFCrT6U1xlpU8kc9eZfhNNsQXxHRnbs7",
+	"w1BLaCOy4GW0jFOZ5yxFBxUVrhaUc3JKAYFsKsCv8cWZzwgB0SMFlI44Jj/RFdMk4/M5U3Y6dU/EnBnD",
+	"1KVIqWbWFLITdd2d0BflHRqaTFMp5jlPzdR55qQvI8TIo5NT7VK6YvYJKj1YaPdu9snLAr3E92anwCTt",
+	"fn10/amuRdwlQu2PT1xhJQi9fAZWSktjw0XGWKUhIR98gP/2KmvP64ZZ2tANapqMLGiegxtQZM7nwBVB",
+	"LyV+e1vhwhE8+Q7ThCr+XVgOPJQ8O8A+fwOL6dvpxF8+kbgLFCkj3Jy3E0b/f/jcv0+3d8/qXHtx/se9",
+	"snq57o9/Ib0UrO/Ex50MvHhhzQx7LoWvYNM2U+xlUnPN7y6rTz62rHaWAHgO15+SDHgFRzNa2jpWf/AB",
+	"/ttvKVdFK63s1S3he0yeRk3hiKm7kjfsOyVX46QvDu1KOjrP8mEZ+RA6ovNR4GTlfN4vlPdm0STqF/AV",
+	"1/bzDFTNIUEAlDEVdtgJ0yx7I/c83E/1YC9KE5yrGMBnLVhIp/H3fQN1cTcHxo7HnyGSecCTL6CWUEVm",
+	"LT9FhVsdRlgeMLvtYnnZAmgAihOi7MIBTyKjQ+2icOytru/3qVjUxwXw9JhBDMHXz8PerV3jjToe2I65",
+	"qjDrWSAk5W5DGGu+OCszDP8BFB7/+Vc5s/eLFAw6cKEPjUwBfDKFJzAhz2VCLmWe1fAfBFCkpVJMmEuB",
+	"j8ykvEa/7ExmG9+YzVKy6/kFqI0VE+YJmcs8l2syzbm41tNu6/f7sBrqJxmiq2dY1Zj7uCZwsEUdahUc",
+	"tXa1mx1iXzeAYD6H5MCm8QuZ0nhywc8QHW7WuyVcx4ROgOT6Xe+npw6gVSH14jy5fTc9+FD/5bbPyX4H",
+	"Yg9lptNePhU7cTd91tvzr+XottZlQP7g28VoX5VTvyeVPUDEUDeQ5FuR1deAkGuHGrTjgvWFVeNc8uN5",
+	"FYMJi8AnNT5QL1lGIDfXPeEyrY4vxTOELtmXaYBjssO2tNwncBfBLQG6CbqX1lyz2plKc8VotjmCB6bH",
+	"5KkvkL6iGwQBAp7Efh0nspGlK/h47uBumPV6Rc3VSmozdaYmpLs0QXaFgugkEMkRJolNCRfaMJoROQew",
+	"FsAwpWKXAvzCdrQ1CDaZx126sAGH5fOOQoUVNBLwNvUp+JKFxx26X3N/4tGyKuWjt4TE3ZzU9ySNHD12",
+	"yqN/yDXqNsFzkC3tUms/J+cx7kUDgri3wIGk1tAMa1eqVDdMHUEnCXw0RNnOLUlg2GaqBS30Upppgkw5",
+	"RVNoalVIBAmg3MBydYXrVTL1/VLWULbjUiC0wEkBbqxE0k/cB6rh7F6BX5cLK3hZPsdZTXk2xVTw6lFL",
+	"Ew7x6BOh6uWf2/EwERJqblJNpi+oNkff2qUePf9mSoy0Sla5Yh5oWa0LIMU0Xfp1GZ+fv+Jau5SR6h2/",
+	"OZcCIuOC2SetHEzlyl4Y5JqxAmcLNQmsJedWffrI4y1cjUGjGF1ZWaux0J6DBQqaE5wbRqzgt0vLemTF",
+	"RWmYPiepFIKlDptxTC4kypaWPgewWI+0Rpivw4tZIQSW6OljNw8HIIvITPz9sDITBB/yVC35GifWEHxB",
+	"wkGQ4DkCIGDYe4MscoTLaQqsrXSH90das6OapzyZ726cEbbusczuCGaMkjYuS9cN1aHaOV4/AKTlZ0h/",
+	"GCOr6rSeTs/Qc6/L/yGcQnU5zV7fTDKq5mFkHEMXjRHuoS5ih6NqXUfLAN0DHsAwKt8xY+8pHBEB8VVK",
+	"uzY7KHg59Lu+8uWuT0LD1fGf3FkmNUozmOg5EvKU9FesjBKNPMAw4IPCbULzYhY6waKOUqnMZJT/3RUI",
+	"7TokTFDrkP4D0s3iX21IrbF2cwea8HBKMezLv4Kz1UXSgpvD3QCtS2NIsO658SkPbYCEqSo4HxMADvQj",
+	"WZ8FjjhEYmNtmi5IxfMqBjUq7oMvZ58iqsJFfWLHknR6y/w2fKLwCFf/Mq4WwXL/9ZxdPae8G5J9yNCr",
+	"x140Twb6pAZpETmbQzITIqEoMPrG/uKDJc/nRz9C7mXF9lN7QlNvITreMxXPy0rJ2cjyUoAJpBlzWbuV",
+	"myvqeqrcYTEjqSzsPdvBElFrx8+976qLGjqHD6HAtN/CCj42JgWG/pGqa93Fqiv7Y3j4EVjKx2Hdg4An",
+	"FtA7gFm1EarceNkLSrZdK1xUmlASWhvDbssHmVwLX5woKrb9A32Eej9c36GX3VDFEV1ef7DusycVX7gK",
+	"lL44TfBPZlmuZoLyPFaNpn21fHFy1hcFc41g7T3ty0gK9t54j0uL3sK4Wne87EA6UzU1cJDtJIbzWZlf",
+	"dwcevvHgZ0h5NzKsG44eN54bppoBcCBO6I/ZLDRBVyw7JvZmgZoFXsrSqsr4yZNLgS7AqS8aB9nbQEME",
+	"fHbVXMIkfixIh2Kd2qmQSIoq/JhlpCxcf6RSGH18KZ4HVdDtNFfWdlox6mZS3SzQNAkyw7+l6dJdFn4N",
+	"66XMgUuhva59OHeFFYSElHimyAL3UkFqvCvNZJjyCeSaWD0SWgFBtri+5kXBsgScMuBADBVXX33hWsi1",
+	"PQkO6brH5BvpPXvBLrV0WLcXRLGCGV4Hs8IqC3XVh7UvRYLOXzi6jEfjJZaW9vTRtMP/+0RE7wF8WebX",
+	"o3ACJwceGjsA3cYLrc1Yak8r1F6Con6WBD+V6MfvpsY+Qyc95I64DaKGSMyN2yEZqwoIcdH4DBN6rDiR",
+	"5PTkJDk5OcH0nrbF+FRf+w7YUKjBBw7YirhDaoUd7ZcP4eu8TwUQlv878UY9gS41EFvU//G9IP+Q6ybx",
+	"VpcGlGSoK3d2kHLdT6PTqf6j71Zxb8cFI/Rly+Es7xB26CgD8Mb3M9aujjYE7miassIh7NCDbbCUS5i0",
+	"SA3N5aJk9VYWOd0BXL2AJ+5xI+0AffsIU0xIumS0OERRgJ5tLdxaezYMAIk91VHeeNAimfG6LSI3vmTO",
+	"MfnJ4Vgg27qGvMWQh//pmqvfh7xrNFj/yKIO19Uh5WD3DhKt26pt5OSL1DtBTUG98p7D/k4qAmATRY0E",
+	"rVISuLJ8ctpakFKz87rLfE//zoRkEpLHAXKAUI+KlTOeXQqAzJBpqdnUAYo0VlbzBXfspwrqKukESwBY",
+	"kg5bV9aIX51LE5Apr1AmRKpL4Uu4PwmQUCFws6PHp9VHpnWB2R5w7atG3+BPEl0ba+H8ceG1zaadUa4J",
+	"kbRLln9WGKF/WO7xC5xLhXxjnAvTss1GlqrlGdjK0A9Z+sGH4G+3D4JW4zugiiFT1WUoEa+GXgCX4aDJ",
+	"r6X2Uj+Df1hAC56QexCog3jCc+R7p19fCrgekPmOydMmN/shWhhFdFGAfQ71AaGQReXQFdIczWUpsig3",
+	"urHuwo5hY9qBAOAoB9/TpbPdcrfDAgX70x7N58RDUE4R6K3Vrmsffqnb1w9nl3MyxS4T4PxyfV983xNt",
+	"nIsItp28LdDTphgjGd14bBh3VO94imOJV214nl+KGfMX1xPkJLzMfHcov2p4mlQ9LZIqaqJclUtssdHP",
+	"cpfiIDynXbO235/lDn9pNhvRfWT9cgirWyPU9Qr7HGG1QPa1m7PRum8o15/PfIyyI8WrFN5V9OjkxNdS",
+	"hZRhqTKmEl/o189Dag/gQV6+QS+0cypzTTKrosLNl9ovZC477FIYRYWmKfb7wLqMCIgFuH/ETf3UT6eq",
+	"ieKR9S1PFgiAqsm1NrJA/D5wuD7HJSyxliN4LtExra1yn/jsaHAww5qrKpZEG9gMH0rBWcKORu/fUrwK",
+	"bY5PXxf+GojjI3N2pDv9bkcyIptdpd/PiMldimXijUVLyU6Pc4WFtrzCW/yu6Q3LjhAptAOoGvQVZp9w",
+	"Gat2M+UOt5IDo34emDI4ReJPMVa4KoS5xAtXuYDl6ckJZkGtpELtJlZbKokUl9r2YtlpuUbUn3jxqNf1",
+	"TD+ybd/o1h237cPT/Zzk1w+MFYS6hZFSZMwTW4/zvymwHnzAP7VQkjHIYrjRQ4CLz82nWATqO6kWzNhd",
+	"C4hiHGixuRGfvhTfgy3+oNjE3Wc67rR8I/X+ck+oELfZ4x4KHOM4I6Ts70ZOn379p8ZspcJK+Ck65+Ho",
+	"mslJA6XornwlVYq7SI+QHpPfPcPp/2UzHCbA1iDFOUQ9sT18J/Eh9XQRGf786abFtWxNqbKqgXmh5KqA",
+	"fCi7dmz6LDYkp2JR0gV7AkhDSH9bOdxzDBD6Wxce+uHJyZAEpnBGgi2o4Td+ah0j+qfGDvw7Zu59vLyp",
+	"4SmPsbfXPDPLzhIG0F236lp5+viLLx/2t6zsGmbJ+GJp7n8czVi2oyCDH+Xh2VcPv3r897OvHu2u0vAv",
+	"klfo68PrpVTGsaQLoiMQdY0eTeBgqhh2bCRzqepAhQMlA39LDQ6unF8zkgNhP8Ea9fWDQ3MWPbi8egt7",
+	"cES7nEZRg2G3Piv9AEqd567mVo+4m9OUGf371XrzWknfZZ1gFigsg2k8rLoRIZxXEy5+TH6S2PYMusTp",
+	"uqwgNDSrGndBAEJC3Mgl3tEMQM9/eO3gOy4yj/CbbRyxJ0galkaCe71PVWi1EuurXVW3NrvAZ++VaFpj",
+	"dVgVOGurCMylStnhcWsdHdzAB7h0RZV8Nzdfb7EH36Z9K/3eja4e+uTVM0jpz7kIQOSNPOg/XqJ0tfmf",
+	"u3mBfROt9ISqMnLucTOdlSm3oxt+r7qrAv0ohVm6phZAJ6C1v33zLPEqNHT4MWsmzIZsGFX6mLwAgrIX",
+	"9EzKa4xT2kchBFi9B20MzwklKzuG69x6KWCoKjIrRRUTrSE99hGf0AI1dFzHuhXTJKcGYqRuZPvXWEAR",
+	"Ijb18j9ZRx/sfz+O2h7Q5xGnwbV4Aqmocx+CfvABPnbbSdh2PFkwwcWibmXjNA/QGYHWw05rrqJqLnXw",
+	"TqV3Qot2uMqv7c3uPhHtGgBnOp7k7Fv/Cs4ht9Du1Hw42SeV4PBqJl5jICV+K2nuT+gz4Y2KtDEHc+Vo",
+	"aAQrPEj1TSc7vPruGXl4+uUJSvfvjr60ghlXkngpWyUMbvGNldJVkTR/JbW5BxuT4GcuRYSXjomPsj7C",
+	"zCr/Jd08bGzzsx1hPfd2A6ZbcuNrQcYuAM+Hz17/t4/IigPrkLmT6kkc7uSLz5faCdUET6uT6MsilzTr",
+	"SUl4WiW4Yg1QcvH2jZX6LoEa9IiggCIqJUh0Urk8BYkgJvsm+CpTqtSm6uUOJSbcpkwvBSgprpHVbGMY",
+	"1CnIWJpTxbJjcvHT9wn5j4tvvwfu+JnNLuyCHz+0U3t48tVjUvD3LMf2i5a3rM4EihXADJ40LRvsdC2g",
+	"J5adBu4GyaW8hpQDbrwqZWcTLS5N3uIOwr9W7dQpyeim6ubbna2AL99TfAw//julGLiVRcFU7QIBC8kO",
+	"Uk7va4Ulef13aS7FoscZUGp7Z3YJ+BrAAqJVybV2wEKA98p1Xd3IWDKnBVVQZJjruspKgArakqZv9Z2L",
+	"/STb5V6UNpb4EmtyHJNvcEfPyRcnDvm8kHt5P4d4JF/Q+NhGZnRT31VfPH4corCrrPk9nKWD/KSuY71h",
+	"eY6HlACKrbp/g5kC14qMeMd/1JpXsiyuZpt4UMK7PTNqH/DfMRycztdsE/F/hrEJ9KL7QEUrTpFMSsF/",
+	"K5n7GVj4XhVLoNBXrJAqak29FMAHQbVXuZpxEVT+tmKzBFB7owHzZxGoXFNt15aBZwyoHk47IfawgYq2",
+	"+9QG92/TBfcBaOP8l3f2PLFjMEqDUuWT88kDUITcVz54Sqy63lqid/9Wu+CCfwxTEsNn3WyCf3IiMvgX",
+	"16Dm9t3t/w0AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
+	"github.com/pingvas/pingvas/domain/image"
 	"github.com/pingvas/pingvas/queries"
 )
 
@@ -62,8 +63,8 @@ func (c *benchViewsCmd) ask(ctx context.Context, b *bench) ([]questionResult, er
 	}{
 		{"balance", "balance", c.Clients, balance},
 		{"gallery page", "gallery", galleryClients, page(queries.ImagesQuery{})},
-		{"gallery page by tag", "gallery", galleryClients, page(queries.ImagesQuery{Tag: "tag 7"})},
-		{"gallery page by favourite", "gallery", galleryClients, page(queries.ImagesQuery{Favourite: &favourite})},
+		{"gallery page by tag", "gallery", galleryClients, page(byMark(image.Filter{Tags: []string{"tag 7"}}))},
+		{"gallery page by favourite", "gallery", galleryClients, page(byMark(image.Filter{Favourite: &favourite}))},
 	} {
 		if !slices.Contains(c.Rebuild, kind.view) {
 			continue
@@ -110,4 +111,8 @@ func askAll(ctx context.Context, clients int, round time.Duration, ask func() qu
 	return questionResult{
 		Clients: clients, Answers: len(every), Rate: float64(len(every)) / elapsed, P50: at(.5), P99: at(.99),
 	}, nil
+}
+
+func byMark(f image.Filter) queries.ImagesQuery {
+	return queries.ImagesQuery{ImageFilter: queries.ImageFilter{Filter: f}}
 }

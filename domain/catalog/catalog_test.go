@@ -15,6 +15,7 @@ import (
 	"github.com/pingvas/pingvas/domain/domaintest"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/image"
+	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/domain/pricing"
 )
 
@@ -39,7 +40,7 @@ func TestEveryEventHappens(t *testing.T) {
 	for _, typ := range catalog.Events() {
 		want = append(want, typ.Name)
 	}
-	for _, e := range slices.Concat(accountHistory(t), generationHistory(t), imageHistory(t)) {
+	for _, e := range slices.Concat(accountHistory(t), generationHistory(t), imageHistory(t), libraryHistory(t)) {
 		got = append(got, e.EventName())
 		again, err := domaintest.Recode(catalog.Events(), e)
 		require.NoError(t, err)
@@ -118,6 +119,20 @@ func imageHistory(t *testing.T) []domain.Event {
 	return history(t, image.Decider(), []image.Command{
 		image.Tag{Image: picture, Tags: []string{"sea"}, At: epoch},
 		image.Favourite{Image: picture, Favourite: true, At: epoch},
+		image.Rate{Image: picture, Rating: 4, At: epoch},
+		image.File{Image: picture, Boards: []domain.BoardID{id[domain.BoardID]("brd_", 1)}, At: epoch},
 		image.Delete{Image: picture, Keys: []string{"key"}, At: epoch},
+	})
+}
+
+func libraryHistory(t *testing.T) []domain.Event {
+	t.Helper()
+	board, search := id[domain.BoardID]("brd_", 1), id[domain.SearchID]("sch_", 1)
+	return history(t, library.Decider(), []library.Command{
+		library.CreateBoard{Board: board, Name: "Posters", At: epoch},
+		library.RenameBoard{Board: board, Name: "포스터", At: epoch},
+		library.DeleteBoard{Board: board, At: epoch},
+		library.SaveSearch{Search: search, Name: "foxes", Query: `{"q":"fox"}`, At: epoch},
+		library.DeleteSearch{Search: search, At: epoch},
 	})
 }

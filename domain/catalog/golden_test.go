@@ -119,6 +119,7 @@ func fixed(typ reflect.Type) (any, bool) {
 		domain.AccountID("acc_" + ulid + "1"), domain.GenerationID("gen_" + ulid + "2"),
 		domain.ReservationID("res_" + ulid + "3"), domain.GrantID("grt_" + ulid + "4"),
 		domain.ImageID("img_" + ulid + "2_0"), domain.KeyID("key_" + ulid + "5"),
+		domain.BoardID("brd_" + ulid + "6"), domain.SearchID("sch_" + ulid + "7"),
 		domain.TierPro, account.SourceTopUp, settlement.StageRunning,
 	} {
 		if reflect.TypeOf(value) == typ {

@@ -3,26 +3,23 @@ package image
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/pingvas/pingvas/domain"
 )
 
-// Bounds of tags.
-const (
-	TagsMax     = 32
-	TagRunesMax = 64
-)
+// RatingMax is the most stars that an image can have.
+const RatingMax = 5
 
 // State is an image folded from its events.
 type State struct {
 	// Tags is nil until the customer tags the image: until then it has the tags of its request.
 	Tags      []string
 	Favourite bool
-	Deleted   bool
+	Rating    int // 0 is none
+	// Boards are those that the image was put on, sorted. Some of them may have ended since.
+	Boards  []domain.BoardID
+	Deleted bool
 }
 
 // Command is a wish that the decider turns into events or refuses.
@@ -44,6 +41,22 @@ type Favourite struct {
 	At        time.Time
 }
 
+// Rate gives the image stars, or takes them away: 0.
+type Rate struct {
+	Image   domain.ImageID
+	Account domain.AccountID
+	Rating  int
+	At      time.Time
+}
+
+// File puts the image on the normal form of these boards, which must exist: see NormalBoards.
+type File struct {
+	Image   domain.ImageID
+	Account domain.AccountID
+	Boards  []domain.BoardID
+	At      time.Time
+}
+
 // Delete ends the image. Deleting it again changes nothing.
 type Delete struct {
 	Image   domain.ImageID
@@ -54,6 +67,8 @@ type Delete struct {
 
 func (Tag) command()       {}
 func (Favourite) command() {}
+func (Rate) command()      {}
+func (File) command()      {}
 func (Delete) command()    {}
 
 // Initial returns an image without tags.
@@ -81,6 +96,20 @@ func Decide(s State, c Command) ([]domain.Event, error) {
 			return nil, nil
 		}
 		return []domain.Event{Favourited(c)}, nil
+	case Rate:
+		if c.Rating < 0 || c.Rating > RatingMax {
+			return nil, domain.FieldErrorf("/rating", "must be between 0 and %d, not %d", RatingMax, c.Rating)
+		}
+		if c.Rating == s.Rating {
+			return nil, nil
+		}
+		return []domain.Event{Rated(c)}, nil
+	case File:
+		boards, err := NormalBoards(c.Boards)
+		if err != nil || slices.Equal(boards, s.Boards) {
+			return nil, err
+		}
+		return []domain.Event{Filed{c.Image, c.Account, boards, c.At}}, nil
 	case Delete:
 		if s.Deleted {
 			return nil, nil
@@ -99,6 +128,12 @@ func Evolve(s State, e domain.Event) State {
 	case Favourited:
 		s.Favourite = e.Favourite
 		return s
+	case Rated:
+		s.Rating = e.Rating
+		return s
+	case Filed:
+		s.Boards = e.Boards
+		return s
 	case Deleted:
 		s.Deleted = true
 		return s
@@ -108,33 +143,13 @@ func Evolve(s State, e domain.Event) State {
 
 // Check returns the first invariant that the state breaks, or nil.
 func Check(s State) error {
-	if len(s.Tags) > TagsMax {
+	switch {
+	case len(s.Tags) > TagsMax:
 		return fmt.Errorf("%d tags", len(s.Tags))
+	case len(s.Boards) > BoardsMax:
+		return fmt.Errorf("%d boards", len(s.Boards))
+	case s.Rating < 0 || s.Rating > RatingMax:
+		return fmt.Errorf("a rating of %d", s.Rating)
 	}
 	return nil
-}
-
-// NormalTags trims the tags, drops empty and repeated ones (letter case set aside) and sorts them. It returns
-// CodeInvalid at /tags for more than TagsMax tags, for one longer than TagRunesMax, and for control characters.
-func NormalTags(tags []string) ([]string, error) {
-	seen := map[string]bool{}
-	normal := []string{}
-	for _, tag := range tags {
-		tag = strings.Join(strings.Fields(tag), " ")
-		if !utf8.ValidString(tag) || strings.ContainsFunc(tag, unicode.IsControl) {
-			return nil, domain.FieldErrorf("/tags", "a tag holds characters that are not text")
-		}
-		if utf8.RuneCountInString(tag) > TagRunesMax {
-			return nil, domain.FieldErrorf("/tags", "a tag is longer than %d characters", TagRunesMax)
-		}
-		if folded := strings.ToLower(tag); tag != "" && !seen[folded] {
-			seen[folded] = true
-			normal = append(normal, tag)
-		}
-	}
-	if len(normal) > TagsMax {
-		return nil, domain.FieldErrorf("/tags", "%d tags are more than %d", len(normal), TagsMax)
-	}
-	slices.Sort(normal)
-	return normal, nil
 }

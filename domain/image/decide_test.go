@@ -54,6 +54,8 @@ func TestDelete(t *testing.T) {
 	require.True(t, s.State().Deleted)
 	s.When(image.Tag{Tags: []string{"sea"}}).Refused(domain.CodeNotFound)
 	s.When(image.Favourite{Favourite: true}).Refused(domain.CodeNotFound)
+	s.When(image.Rate{Rating: 1}).Refused(domain.CodeNotFound)
+	s.When(image.File{}).Refused(domain.CodeNotFound)
 }
 
 // TestTagsOfTheRequestCanBeCleared shows that no tags at all is a wish too: until the first event the image has the
@@ -131,6 +133,10 @@ func TestCheckFindsBrokenStates(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, image.Check(image.State{Tags: make([]string, image.TagsMax)}))
 	require.ErrorContains(t, image.Check(image.State{Tags: make([]string, image.TagsMax+1)}), "33 tags")
+	require.NoError(t, image.Check(image.State{Boards: make([]domain.BoardID, image.BoardsMax), Rating: image.RatingMax}))
+	require.ErrorContains(t, image.Check(image.State{Boards: make([]domain.BoardID, image.BoardsMax+1)}), "33 boards")
+	require.ErrorContains(t, image.Check(image.State{Rating: image.RatingMax + 1}), "a rating of 6")
+	require.ErrorContains(t, image.Check(image.State{Rating: -1}), "a rating of -1")
 }
 
 func TestProgrammingErrorsPanic(t *testing.T) {

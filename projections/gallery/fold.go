@@ -9,6 +9,7 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/image"
+	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/projections"
 )
 
@@ -23,6 +24,7 @@ type fold struct {
 	marks    map[domain.ImageID]*mark
 	deleted  []string // images
 	forgot   []string // generations
+	shelf    shelf
 }
 
 // request is a new row.
@@ -52,12 +54,15 @@ type mark struct {
 	version   int64
 	tags      *[]string
 	favourite *bool
+	rating    *int
+	boards    *[]string
 }
 
 func newFold(shard int) *fold {
 	return &fold{
 		shard: shard, requests: map[domain.GenerationID]*request{}, done: map[domain.GenerationID]*completion{},
 		settled: map[domain.GenerationID]domain.Credits{}, marks: map[domain.ImageID]*mark{},
+		shelf: newShelf(),
 	}
 }
 
@@ -83,8 +88,18 @@ func (f *fold) add(e projections.Event) error {
 		f.mark(event.Image, e.Version).tags = &tags
 	case image.Favourited:
 		f.mark(event.Image, e.Version).favourite = &event.Favourite
+	case image.Rated:
+		f.mark(event.Image, e.Version).rating = &event.Rating
+	case image.Filed:
+		boards := make([]string, len(event.Boards))
+		for i, b := range event.Boards {
+			boards[i] = string(b)
+		}
+		f.mark(event.Image, e.Version).boards = &boards
 	case image.Deleted:
 		f.deleted = append(f.deleted, string(event.Image))
+	case library.BoardCreated, library.BoardRenamed, library.BoardDeleted, library.SearchSaved, library.SearchDeleted:
+		f.shelf.add(event)
 	default:
 		return fmt.Errorf("the view does not know %T", event)
 	}

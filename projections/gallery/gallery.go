@@ -26,7 +26,7 @@ func New() View { return View{} }
 func (View) Name() string { return "gallery" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 2 }
+func (View) Version() int { return 3 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }
@@ -34,6 +34,7 @@ func (View) Schema() string { return ddl }
 // Handles implements projections.Projection.
 func (View) Handles(eventType string) bool {
 	return strings.HasPrefix(eventType, "generation.") || strings.HasPrefix(eventType, "image.") ||
+		strings.HasPrefix(eventType, "library.") ||
 		eventType == account.CreditsSettled{}.EventName()
 }
 

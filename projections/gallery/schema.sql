@@ -30,8 +30,43 @@ CREATE TABLE IF NOT EXISTS images (
     tags          text[]      NOT NULL,
     folded_tags   text[]      NOT NULL, -- in lower case
     favourite     boolean     NOT NULL DEFAULT false,
+    rating        smallint    NOT NULL DEFAULT 0, -- 0 is none
+    boards        text[]      NOT NULL DEFAULT '{}', -- sorted, each of them exists
     version       bigint      NOT NULL DEFAULT 0, -- of the image's stream
     created_at    timestamptz NOT NULL
 );
 CREATE INDEX IF NOT EXISTS images_account ON images (account, created_at DESC, image DESC);
+CREATE INDEX IF NOT EXISTS images_rating ON images (account, rating DESC, created_at DESC, image DESC);
 CREATE INDEX IF NOT EXISTS images_generation ON images (generation, n);
+
+CREATE TABLE IF NOT EXISTS boards (
+    shard      integer     NOT NULL,
+    board      text        NOT NULL PRIMARY KEY,
+    account    text        NOT NULL,
+    name       text        NOT NULL,
+    images     bigint      NOT NULL DEFAULT 0 CHECK (images >= 0), -- on the board
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX IF NOT EXISTS boards_account ON boards (account);
+
+-- What images.boards says, the other way round.
+CREATE TABLE IF NOT EXISTS filings (
+    shard      integer     NOT NULL,
+    board      text        NOT NULL,
+    image      text        NOT NULL,
+    account    text        NOT NULL,
+    created_at timestamptz NOT NULL, -- the image
+    PRIMARY KEY (board, image)
+);
+CREATE INDEX IF NOT EXISTS filings_board ON filings (board, created_at DESC, image DESC);
+CREATE INDEX IF NOT EXISTS filings_image ON filings (image);
+
+CREATE TABLE IF NOT EXISTS searches (
+    shard      integer     NOT NULL,
+    search     text        NOT NULL PRIMARY KEY,
+    account    text        NOT NULL,
+    name       text        NOT NULL,
+    query      text        NOT NULL, -- JSON
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX IF NOT EXISTS searches_account ON searches (account);

@@ -31,9 +31,23 @@ const (
 			AS i (image, generation, n, key, thumbnail, type, bytes, sha256, width, height, seed, at)
 		JOIN requests r ON r.generation = i.generation`
 	sqlMark = `UPDATE images i SET version = n.version, favourite = coalesce(n.favourite, i.favourite),
-			tags = coalesce(n.tags::text[], i.tags), folded_tags = coalesce(n.folded::text[], i.folded_tags)
-		FROM unnest($1::text[], $2::bigint[], $3::boolean[], $4::text[], $5::text[])
-			AS n (image, version, favourite, tags, folded) WHERE i.image = n.image`
+			tags = coalesce(n.tags::text[], i.tags), folded_tags = coalesce(n.folded::text[], i.folded_tags),
+			rating = coalesce(n.rating, i.rating), boards = coalesce(n.boards::text[], i.boards)
+		FROM unnest($1::text[], $2::bigint[], $3::boolean[], $4::text[], $5::text[], $6::smallint[], $7::text[])
+			AS n (image, version, favourite, tags, folded, rating, boards) WHERE i.image = n.image`
+	// The filings of images follow their column.
+	sqlUnfile = `WITH gone AS (DELETE FROM filings f USING images i
+			WHERE i.image = ANY($1) AND f.image = i.image AND f.board <> ALL(i.boards) RETURNING f.board)
+		UPDATE boards b SET images = b.images - g.n FROM (SELECT board, count(*) AS n FROM gone GROUP BY board) g
+		WHERE b.board = g.board`
+	sqlFile = `WITH new AS (INSERT INTO filings (shard, board, image, account, created_at)
+			SELECT i.shard, b, i.image, i.account, i.created_at FROM images i, unnest(i.boards) AS b WHERE i.image = ANY($1)
+			ON CONFLICT DO NOTHING RETURNING board)
+		UPDATE boards b SET images = b.images + g.n FROM (SELECT board, count(*) AS n FROM new GROUP BY board) g
+		WHERE b.board = g.board`
+	sqlTakeOff = `WITH gone AS (DELETE FROM filings WHERE image = ANY($1) RETURNING board)
+		UPDATE boards b SET images = b.images - g.n FROM (SELECT board, count(*) AS n FROM gone GROUP BY board) g
+		WHERE b.board = g.board`
 	sqlDelete = `DELETE FROM images WHERE image = ANY($1)`
 	sqlForget = `DELETE FROM requests WHERE generation = ANY($1)`
 )
@@ -42,6 +56,7 @@ const (
 // it in that order only. A row that should be there and is not means that the view has missed an event.
 func (f *fold) write(ctx context.Context, tx pgx.Tx) error {
 	var w projections.Writes
+	f.shelf.begin(f.shard, &w)
 	f.writeRequests(&w)
 	f.writeCompletions(&w)
 	var of []string
@@ -54,8 +69,12 @@ func (f *fold) write(ctx context.Context, tx pgx.Tx) error {
 	}
 	f.writeImages(&w)
 	f.writeMarks(&w)
+	if len(f.deleted) > 0 {
+		w.Add(sqlTakeOff, f.deleted)
+	}
 	w.AddRows(len(f.deleted), sqlDelete, f.deleted)
 	w.AddRows(len(f.forgot), sqlForget, f.forgot)
+	f.shelf.end(f.shard, &w)
 	return w.Run(ctx, tx)
 }
 
@@ -109,7 +128,9 @@ func (f *fold) writeMarks(w *projections.Writes) {
 	var ids []string
 	var versions []int64
 	var favourites []*bool
-	var tags, folded []*string
+	var tags, folded, boards []*string
+	var ratings []*int
+	var filed []string
 	for id, m := range f.marks {
 		ids, versions, favourites = append(ids, string(id)), append(versions, m.version), append(favourites, m.favourite)
 		var plain, lower *string
@@ -118,6 +139,16 @@ func (f *fold) writeMarks(w *projections.Writes) {
 			plain, lower = &a, &b
 		}
 		tags, folded = append(tags, plain), append(folded, lower)
+		var on *string
+		if m.boards != nil {
+			list := projections.TextArray(*m.boards)
+			on, filed = &list, append(filed, string(id))
+		}
+		ratings, boards = append(ratings, m.rating), append(boards, on)
 	}
-	w.AddRows(len(ids), sqlMark, ids, versions, favourites, tags, folded)
+	w.AddRows(len(ids), sqlMark, ids, versions, favourites, tags, folded, ratings, boards)
+	if len(filed) > 0 {
+		w.Add(sqlUnfile, filed)
+		w.Add(sqlFile, filed)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/image"
+	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/domain/pricing"
 	"github.com/pingvas/pingvas/domain/settlement"
 	"github.com/pingvas/pingvas/eventstore"
@@ -40,6 +41,7 @@ type Customer struct {
 	Generations []*Job
 	Metered     domain.Credits // charged for work that is done elsewhere
 	Images      []*Picture
+	Library     library.State
 }
 
 // Job is a generation of a history.
@@ -106,9 +108,13 @@ func (h *History) step(c *Customer) {
 		}
 	case n < 18:
 		h.meter(c)
+	case n < 19:
+		h.shelve(c)
 	default:
-		if picture := pick(h, c.Images); picture != nil {
-			h.mark(c, picture)
+		for range 2 {
+			if picture := pick(h, c.Images); picture != nil {
+				h.mark(c, picture)
+			}
 		}
 	}
 }
@@ -136,7 +142,7 @@ func (h *History) Request(c *Customer, prompt string, tags []string) *Job {
 	models := []string{"sdxl-1.0", "flux-dev"}
 	deadline := h.Now.Add(time.Duration(1+h.rand.IntN(8)) * time.Hour)
 	r := generation.Request{
-		Generation: domain.GenerationID(h.id(domain.PrefixGeneration)), Account: c.ID,
+		Generation: domain.GenerationID(h.id(domain.PrefixGeneration)), Account: c.ID, Key: h.key(),
 		Spec: generation.Spec{
 			Terms: pricing.Terms{
 				Operation: pricing.OperationTextToImage, Model: models[h.rand.IntN(len(models))],
@@ -306,7 +312,11 @@ func (h *History) try(c *Customer, command account.Command) {
 
 func (h *History) mark(c *Customer, p *Picture) {
 	var command image.Command
-	switch n := h.rand.IntN(8); {
+	switch n := h.rand.IntN(14); {
+	case n >= 11:
+		command = image.File{Image: p.ID, Account: c.ID, Boards: h.boards(c), At: h.Now}
+	case n >= 8:
+		command = image.Rate{Image: p.ID, Account: c.ID, Rating: h.rand.IntN(image.RatingMax + 1), At: h.Now}
 	case n < 4:
 		command = image.Tag{Image: p.ID, Account: c.ID, Tags: h.tags(), At: h.Now}
 	case n < 7:
@@ -349,6 +359,15 @@ func (h *History) tags() []string {
 func (h *History) id(prefix string) string {
 	h.ids++
 	return fmt.Sprintf("%s%026d", prefix, h.ids)
+}
+
+// key returns one of two API keys, or none.
+func (h *History) key() domain.KeyID {
+	n := h.rand.IntN(3)
+	if n == 0 {
+		return ""
+	}
+	return domain.KeyID(fmt.Sprintf("%s%026d", domain.PrefixKey, n))
 }
 
 func open(jobs []*Job) []*Job {

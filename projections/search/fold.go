@@ -145,7 +145,7 @@ func (f *folding) apply(e projections.Event) error {
 		return f.end(event.Generation)
 	case generation.Expired:
 		return f.end(event.Generation)
-	case generation.Claimed, generation.LeaseExtended, generation.Requeued:
+	case generation.Claimed, generation.LeaseExtended, generation.Requeued, image.Rated, image.Filed:
 		return nil
 	case image.Tagged:
 		return f.change(event.Image, e.Pos, func(d *Document) { d.Tags = append([]string{}, event.Tags...) })

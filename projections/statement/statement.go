@@ -3,7 +3,6 @@ package statement
 import (
 	"context"
 	_ "embed" // for schema.sql
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pingvas/pingvas/domain"
-	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/projections"
 )
 
@@ -31,7 +29,7 @@ func New() View { return View{} }
 func (View) Name() string { return "statement" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 2 }
+func (View) Version() int { return 3 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }
@@ -40,18 +38,17 @@ func (View) Schema() string { return ddl }
 func (View) Handles(eventType string) bool { return strings.HasPrefix(eventType, "account.") }
 
 // totals are the running sums of an account.
-type totals struct{ available, reserved domain.Credits }
+type totals struct {
+	available, reserved domain.Credits
+	month               time.Time // of the last line
+}
 
 const (
-	sqlTotals     = `SELECT account, available, reserved FROM totals WHERE account = ANY($1)`
-	sqlSaveTotals = `INSERT INTO totals (shard, account, available, reserved)
-		SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[])
-		ON CONFLICT (account) DO UPDATE SET available = excluded.available, reserved = excluded.reserved`
-	sqlLines = `INSERT INTO lines (shard, pos, account, event, kind, amount, returned, waived,
-		available_before, available_after, reserved_before, reserved_after, generation, grant_id, cause, at, postings)
-		SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[],
-			$15::text[], $16::timestamptz[], $17::jsonb[])`
+	sqlTotals     = `SELECT account, available, reserved, month FROM totals WHERE account = ANY($1)`
+	sqlSaveTotals = `INSERT INTO totals (shard, account, available, reserved, month)
+		SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::date[])
+		ON CONFLICT (account) DO UPDATE
+		SET available = excluded.available, reserved = excluded.reserved, month = excluded.month`
 )
 
 // Apply implements projections.Projection.
@@ -61,6 +58,7 @@ func (View) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) err
 		return err
 	}
 	c := &columns{shard: batch[0].Shard}
+	m := newMonths(c.shard)
 	for _, e := range batch {
 		l, err := lineOf(e.Event)
 		if err != nil {
@@ -70,27 +68,33 @@ func (View) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) err
 			continue
 		}
 		before := sums[e.Meta.Account]
-		after := before.after(l.postings)
+		after := before.after(l)
 		sums[e.Meta.Account] = after
 		if err := c.add(e, l, before, after); err != nil {
 			return err
 		}
+		m.add(e, l, before, after)
 	}
 	var w projections.Writes
 	c.write(&w)
+	m.write(&w)
 	var ids []string
 	var available, reserved []int64
+	var months []time.Time
 	for id, sum := range sums {
-		ids = append(ids, string(id))
+		ids, months = append(ids, string(id)), append(months, sum.month)
 		available, reserved = append(available, int64(sum.available)), append(reserved, int64(sum.reserved))
 	}
-	w.AddRows(len(ids), sqlSaveTotals, c.shard, ids, available, reserved)
+	w.AddRows(len(ids), sqlSaveTotals, c.shard, ids, available, reserved, months)
 	return w.Run(ctx, tx)
 }
 
-// after returns the totals with postings added.
-func (t totals) after(postings []domain.Posting) totals {
-	for _, p := range postings {
+// after returns the totals with a line added.
+func (t totals) after(l *line) totals {
+	if at := monthOf(l.at); at.After(t.month) {
+		t.month = at
+	}
+	for _, p := range l.postings {
 		switch p.Book {
 		case domain.BookAvailable:
 			t.available += p.Amount
@@ -100,45 +104,6 @@ func (t totals) after(postings []domain.Posting) totals {
 		}
 	}
 	return t
-}
-
-// columns are the lines of a batch.
-type columns struct {
-	shard                                                int
-	pos, amount, returned, waived                        []int64
-	availableBefore, available, reservedBefore, reserved []int64
-	account, event, kind, generation, grant, cause       []string
-	at                                                   []time.Time
-	postings                                             [][]byte
-}
-
-func (c *columns) add(e projections.Event, l *line, before, after totals) error {
-	postings, err := json.Marshal(l.postings)
-	if err != nil {
-		return fmt.Errorf("encode postings: %w", err)
-	}
-	c.pos = append(c.pos, e.Pos)
-	c.account = append(c.account, string(e.Meta.Account))
-	c.event = append(c.event, e.Type)
-	c.kind = append(c.kind, l.kind)
-	c.amount = append(c.amount, int64(l.amount))
-	c.returned = append(c.returned, int64(l.returned))
-	c.waived = append(c.waived, int64(l.waived))
-	c.availableBefore = append(c.availableBefore, int64(before.available))
-	c.available = append(c.available, int64(after.available))
-	c.reservedBefore = append(c.reservedBefore, int64(before.reserved))
-	c.reserved = append(c.reserved, int64(after.reserved))
-	c.generation = append(c.generation, string(l.generation))
-	c.grant = append(c.grant, string(l.grant))
-	c.cause = append(c.cause, projections.Text(l.cause))
-	c.at = append(c.at, l.at)
-	c.postings = append(c.postings, postings)
-	return nil
-}
-
-func (c *columns) write(w *projections.Writes) {
-	w.AddRows(len(c.pos), sqlLines, c.shard, c.pos, c.account, c.event, c.kind, c.amount, c.returned, c.waived,
-		c.availableBefore, c.available, c.reservedBefore, c.reserved, c.generation, c.grant, c.cause, c.at, c.postings)
 }
 
 func load(ctx context.Context, tx pgx.Tx, batch []projections.Event) (map[domain.AccountID]totals, error) {
@@ -153,7 +118,7 @@ func load(ctx context.Context, tx pgx.Tx, batch []projections.Event) (map[domain
 	sums := map[domain.AccountID]totals{}
 	var id domain.AccountID
 	var sum totals
-	_, err := pgx.ForEachRow(rows, []any{&id, &sum.available, &sum.reserved}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&id, &sum.available, &sum.reserved, &sum.month}, func() error {
 		sums[id] = sum
 		return nil
 	})
@@ -161,41 +126,4 @@ func load(ctx context.Context, tx pgx.Tx, batch []projections.Event) (map[domain
 		return nil, fmt.Errorf("read the totals: %w", err)
 	}
 	return sums, nil
-}
-
-// line is what an event says of itself.
-type line struct {
-	kind                     string
-	amount, returned, waived domain.Credits
-	generation               domain.GenerationID
-	grant                    domain.GrantID
-	cause                    string
-	at                       time.Time
-	postings                 []domain.Posting
-}
-
-// lineOf returns the line of an event, or nil for one that moves no credits.
-func lineOf(e domain.Event) (*line, error) {
-	var l line
-	switch e := e.(type) {
-	case account.Opened, account.TierChanged, account.ReservationExtended:
-		return nil, nil
-	case account.CreditsGranted:
-		l = line{kind: "granted", amount: e.Amount, grant: e.Grant, cause: string(e.Source), at: e.At}
-	case account.CreditsReserved:
-		l = line{kind: "reserved", amount: e.Amount, generation: e.Generation, at: e.At}
-	case account.CreditsSettled:
-		l = line{kind: "settled", amount: account.Total(e.Charged), returned: account.Total(e.Returned),
-			waived: e.Waived, generation: e.Generation, cause: e.Policy, at: e.At}
-	case account.CreditsReleased:
-		l = line{kind: "released", amount: account.Total(e.Slices), generation: e.Generation, cause: e.Reason, at: e.At}
-	case account.ReservationExpired:
-		l = line{kind: "reservation_expired", amount: account.Total(e.Slices), generation: e.Generation, at: e.At}
-	case account.GrantExpired:
-		l = line{kind: "grant_expired", amount: e.Amount, grant: e.Grant, at: e.At}
-	default:
-		return nil, fmt.Errorf("the view does not know %T", e)
-	}
-	l.postings = append([]domain.Posting{}, e.(domain.Posted).Postings()...)
-	return &l, nil
 }

@@ -30,7 +30,7 @@ func New() View { return View{} }
 func (View) Name() string { return "usage" }
 
 // Version implements projections.Projection.
-func (View) Version() int { return 2 }
+func (View) Version() int { return 3 }
 
 // Schema implements projections.Projection.
 func (View) Schema() string { return ddl }
@@ -52,11 +52,11 @@ func (View) Apply(ctx context.Context, tx pgx.Tx, batch []projections.Event) err
 }
 
 const (
-	sqlOrigin = `INSERT INTO origins (shard, generation, account, model, tier) VALUES ($1, $2, $3, $4, $5)`
+	sqlOrigin = `INSERT INTO origins (shard, generation, account, model, tier, key) VALUES ($1, $2, $3, $4, $5, $6)`
 	sqlCount  = `INSERT INTO days AS d
-		(shard, account, day, model, tier, generations, succeeded, images, credits, gpu_ms)
-		SELECT shard, account, $2::date, model, tier, $3, $4, $5, $6, $7 FROM origins WHERE generation = $1
-		ON CONFLICT (account, day, model, tier) DO UPDATE SET
+		(shard, account, day, model, tier, key, generations, succeeded, images, credits, gpu_ms)
+		SELECT shard, account, $2::date, model, tier, key, $3, $4, $5, $6, $7 FROM origins WHERE generation = $1
+		ON CONFLICT (account, day, model, tier, key) DO UPDATE SET
 			generations = d.generations + excluded.generations, succeeded = d.succeeded + excluded.succeeded,
 			images = d.images + excluded.images, credits = d.credits + excluded.credits,
 			gpu_ms = d.gpu_ms + excluded.gpu_ms`
@@ -74,7 +74,8 @@ func apply(w *projections.Writes, e projections.Event) error {
 	var u use
 	switch event := e.Event.(type) {
 	case generation.Requested:
-		w.AddOne(sqlOrigin, e.Shard, event.Generation, event.Account, event.Spec.Model, event.Tier)
+		w.AddOne(sqlOrigin, e.Shard, event.Generation, event.Account, event.Spec.Model, event.Tier,
+			event.Key)
 		return nil
 	case generation.Claimed, generation.LeaseExtended, generation.Requeued:
 		return nil

@@ -122,7 +122,7 @@ describe("answers", () => {
 
   test("to a search carry every filter that is set", async () => {
     const { api, requests } = apiWith(() => json({ data: [], total: 0, has_more: false }));
-    await api.search({ words: " 한옥 ", tag: "a b", model: "", favourite: true }, "c1");
+    await api.search({ words: " 한옥 ", tag: "a b", model: "", favourite: true, board: "", stars: 0 }, "c1");
     expect(Object.fromEntries(requests[0]?.query ?? [])).toEqual({
       q: "한옥",
       tag: "a b",

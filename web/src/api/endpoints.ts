@@ -12,13 +12,22 @@ export interface ImageFilter {
   tag: string;
   model: string;
   favourite: boolean;
+  /** A board, or `none` for the images that are on no board. The search for words does not know boards and stars. */
+  board: string;
+  /** The fewest stars. */
+  stars: number;
+}
+
+/** Whether the gallery itself can answer, and change what it finds. */
+export function isGalleryFilter(filter: ImageFilter): boolean {
+  return filter.words.trim() === "";
 }
 
 /** The calls of the API that the app makes. */
 export type Api = ReturnType<typeof createApi>;
 
 export function createApi(client: Client, attempts: AttemptStorage) {
-  return { ...purchases(client, attempts), ...credits(client), ...images(client) };
+  return { ...purchases(client, attempts), ...credits(client), ...images(client), ...library(client) };
 }
 
 function purchases(client: Client, attempts: AttemptStorage) {
@@ -65,6 +74,12 @@ function credits(client: Client) {
     balance: () => client.json<api.Balance>("/v1/balance", { fresh: true }),
     statement: (cursor?: string) =>
       client.json<api.StatementPage>("/v1/statement", { query: { cursor, limit: PAGE_LINES }, fresh: true }),
+    months: () => client.json<api.MonthList>("/v1/statements", { fresh: true }),
+    monthLines: (month: string, cursor?: string) =>
+      client.json<api.MonthPage>(monthPath(month), { query: { cursor, limit: PAGE_LINES }, fresh: true }),
+    monthCsv: async (month: string) => (await client.raw(`${monthPath(month)}/csv`, { fresh: true })).blob(),
+    usage: (groupBy: UsageGroup[]) =>
+      client.json<api.UsageReport>("/v1/usage", { query: { group_by: groupBy }, fresh: true }),
   };
 }
 
@@ -72,10 +87,92 @@ function images(client: Client) {
   return {
     image: (id: string) => client.json<api.Image>(imagePath(id), { fresh: true }),
     search: (filter: ImageFilter, cursor?: string, signal?: AbortSignal) =>
-      client.json<api.SearchPage>("/v1/search", { query: { ...searchQuery(filter), cursor }, signal, fresh: true }),
+      usesGallery(filter)
+        ? listImages(client, filter, cursor, signal)
+        : client.json<api.SearchPage>("/v1/search", { query: { ...searchQuery(filter), cursor }, signal, fresh: true }),
     updateImage: (id: string, body: api.ImageUpdate) =>
       client.json<api.ImageMarks>(imagePath(id), { method: "PATCH", body, repeatable: true }),
     deleteImage: (id: string) => client.json<void>(imagePath(id), { method: "DELETE", repeatable: true }),
+  };
+}
+
+function usesGallery(filter: ImageFilter): boolean {
+  return isGalleryFilter(filter) && (filter.board !== "" || filter.stars > 0);
+}
+
+async function listImages(
+  client: Client,
+  filter: ImageFilter,
+  cursor?: string,
+  signal?: AbortSignal,
+): Promise<api.SearchPage> {
+  const { tags, ...rest } = bodyFilter(filter);
+  const query = { ...rest, tag: tags, cursor, limit: PAGE_IMAGES };
+  const [page, count] = await Promise.all([
+    client.json<api.ImagePage>("/v1/images", { query, signal, fresh: true }),
+    countImages(client, filter, signal),
+  ]);
+  return { ...page, total: count.images };
+}
+
+function countImages(client: Client, filter: ImageFilter, signal?: AbortSignal) {
+  const body: api.ImageCountRequest = { filter: bodyFilter(filter) };
+  return client.json<api.ImageCount>("/v1/images:count", {
+    method: "POST",
+    body,
+    signal,
+    fresh: true,
+    repeatable: true,
+  });
+}
+
+/** The filter as the gallery and the changes of many images take it. */
+export function bodyFilter(filter: ImageFilter): api.ImageFilter {
+  const body: api.ImageFilter = {};
+  if (filter.tag !== "") body.tags = [filter.tag];
+  if (filter.model !== "") body.model = filter.model;
+  if (filter.favourite) body.favourite = true;
+  if (filter.board !== "") body.board = filter.board;
+  if (filter.stars > 0) body.rating_min = filter.stars;
+  return body;
+}
+
+export type UsageGroup = "day" | "model" | "tier" | "key";
+
+function library(client: Client) {
+  const repeatable = true;
+  return {
+    boards: () => client.json<api.BoardList>("/v1/boards", { fresh: true }),
+    createBoard: (name: string) =>
+      client.json<api.NamedBoard>("/v1/boards", {
+        method: "POST",
+        body: { name },
+        headers: { "Idempotency-Key": crypto.randomUUID() },
+        repeatable,
+      }),
+    renameBoard: (id: string, name: string) =>
+      client.json<api.NamedBoard>(boardPath(id), { method: "PATCH", body: { name }, repeatable }),
+    deleteBoard: (id: string) => client.json<void>(boardPath(id), { method: "DELETE" }),
+    savedSearches: () => client.json<api.SavedSearchList>("/v1/saved-searches", { fresh: true }),
+    saveSearch: (body: api.SaveSearch) =>
+      client.json<api.SavedSearch>("/v1/saved-searches", {
+        method: "POST",
+        body,
+        headers: { "Idempotency-Key": crypto.randomUUID() },
+        repeatable,
+      }),
+    renameSearch: (id: string, name: string) =>
+      client.json<api.SavedSearch>(searchPath(id), { method: "PATCH", body: { name }, repeatable }),
+    deleteSearch: (id: string) => client.json<void>(searchPath(id), { method: "DELETE" }),
+    countImages: (filter: ImageFilter) => countImages(client, filter),
+    bulk: (body: api.BulkRequest) =>
+      client.json<api.BulkResult>("/v1/images:bulk", {
+        method: "POST",
+        body,
+        headers: { "Idempotency-Key": crypto.randomUUID() },
+        fresh: true,
+        repeatable,
+      }),
   };
 }
 
@@ -91,6 +188,18 @@ function searchQuery(filter: ImageFilter) {
 
 function imagePath(id: string): string {
   return `/v1/images/${encodeURIComponent(id)}`;
+}
+
+function boardPath(id: string): string {
+  return `/v1/boards/${encodeURIComponent(id)}`;
+}
+
+function searchPath(id: string): string {
+  return `/v1/saved-searches/${encodeURIComponent(id)}`;
+}
+
+function monthPath(month: string): string {
+  return `/v1/statements/${encodeURIComponent(month)}`;
 }
 
 function generationPath(id: string): string {

@@ -359,6 +359,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The months of the statement, newest first
+         * @description Months with lines, in UTC, of the last twenty years. Lines are booked in the order of the ledger: a month begins
+         *     with what the one before has ended with, and a line that comes late is booked late.
+         */
+        get: operations["listStatements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/statements/{month}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The statement of a month
+         * @description The opening balance, a page of lines, oldest first, the closing balance and the totals by kind of line.
+         */
+        get: operations["getMonth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/statements/{month}/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The statement of a month as CSV
+         * @description RFC 4180 in UTF-8: a header, a line with the opening balance, one for each movement, oldest first, and one with
+         *     the closing balance. At most 50,000 movements; a month with more answers `conflict`: page through it instead.
+         */
+        get: operations["getMonthCSV"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/usage": {
         parameters: {
             query?: never;
@@ -366,7 +428,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was used, by day and model */
+        /**
+         * What was used, by day, model, tier and API key
+         * @description At most 10,000 rows. What the rows are not told apart by is left out of them.
+         */
         get: operations["getUsage"];
         put?: never;
         post?: never;
@@ -383,8 +448,189 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The gallery, newest first */
+        /** The gallery */
         get: operations["listImages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images:count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How many images a filter would change
+         * @description Counts up to 100,000 and changes nothing. Ask before you change them all.
+         */
+        post: operations["countImages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images:bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change many images at once
+         * @description Does the same to all images of a filter, newest first, or to those that are named. One call changes at most 200;
+         *     while `has_more` is true, send the same again with `cursor` and a new `Idempotency-Key`, and add up the counts.
+         *     Images that are made meanwhile are left alone.
+         *
+         *     Each image changes whole or not at all. What no longer goes through the filter when its turn comes is skipped, even
+         *     if the gallery did not know of it yet. Doing the same again changes nothing, and a repetition with the same key
+         *     answers what the first call did.
+         */
+        post: operations["bulkImages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/boards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The boards, by name */
+        get: operations["listBoards"];
+        put?: never;
+        /**
+         * Make a board
+         * @description A board is a collection: an image may be on as many as 32 of them, or on none. Names differ by more than letter
+         *     case; a name that is taken answers `conflict`, and so does the 501st board.
+         */
+        post: operations["createBoard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/boards/{board}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board: components["parameters"]["BoardPath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * One board
+         * @description What is on it: `GET /v1/images?board=`.
+         */
+        get: operations["getBoard"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a board
+         * @description Its images stay in the gallery and on their other boards.
+         */
+        delete: operations["deleteBoard"];
+        options?: never;
+        head?: never;
+        /** Rename a board */
+        patch: operations["renameBoard"];
+        trace?: never;
+    };
+    "/v1/boards/{board}/images/{image}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board: components["parameters"]["BoardPath"];
+                image: components["schemas"]["ImageId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put an image on a board
+         * @description Again changes nothing.
+         */
+        put: operations["addToBoard"];
+        post?: never;
+        /**
+         * Take an image off a board
+         * @description The image stays in the gallery. Again changes nothing.
+         */
+        delete: operations["removeFromBoard"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/saved-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The saved searches, by name */
+        get: operations["listSavedSearches"];
+        put?: never;
+        /**
+         * Keep a search under a name
+         * @description At most 100; one more, or a name that is taken, answers `conflict`.
+         */
+        post: operations["saveSearch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/saved-searches/{search}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                search: components["parameters"]["SearchPath"];
+            };
+            cookie?: never;
+        };
+        /** One saved search */
+        get: operations["getSavedSearch"];
+        put?: never;
+        post?: never;
+        /** Forget a saved search */
+        delete: operations["deleteSavedSearch"];
+        options?: never;
+        head?: never;
+        /** Rename a saved search or replace its question */
+        patch: operations["changeSavedSearch"];
+        trace?: never;
+    };
+    "/v1/saved-searches/{search}/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a saved search finds now */
+        get: operations["runSavedSearch"];
         put?: never;
         post?: never;
         delete?: never;
@@ -414,7 +660,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Tag an image or mark it as a favourite
+         * Tag, rate or file an image, or mark it as a favourite
          * @description Fields that are left out stay as they are. With `If-Match` and the `ETag` of the image it changes only what you
          *     have seen, and answers `precondition-failed` otherwise.
          */
@@ -488,6 +734,20 @@ export interface components {
         ReservationId: string;
         ImageId: string;
         UploadId: string;
+        BoardId: string;
+        BoardOrNone: string;
+        SearchId: string;
+        /**
+         * Format: int32
+         * @description Stars, 0 is none
+         */
+        Rating: number;
+        /**
+         * @default newest
+         * @enum {string}
+         */
+        ImageOrder: "newest" | "rating";
+        Tags: string[];
         /** Format: int64 */
         Credits: number;
         /** @enum {string} */
@@ -1165,10 +1425,47 @@ export interface components {
             has_more: boolean;
             next_cursor?: string;
         };
+        /** @description According to the books: the used credit line is taken off, scheduled grants count */
+        Funds: {
+            available: components["schemas"]["Credits"];
+            reserved: components["schemas"]["Credits"];
+        };
+        KindTotal: {
+            /** @enum {string} */
+            kind: "granted" | "reserved" | "settled" | "released" | "reservation_expired" | "grant_expired";
+            /** Format: int64 */
+            lines: number;
+            amount: components["schemas"]["Credits"];
+            returned: components["schemas"]["Credits"];
+            waived: components["schemas"]["Credits"];
+        };
+        Month: {
+            /** @example 2026-11 */
+            month: string;
+            opening: components["schemas"]["Funds"];
+            closing: components["schemas"]["Funds"];
+            totals: components["schemas"]["KindTotal"][];
+        };
+        MonthList: {
+            data: components["schemas"]["Month"][];
+        };
+        MonthPage: {
+            /** @example 2026-11 */
+            month: string;
+            opening: components["schemas"]["Funds"];
+            closing: components["schemas"]["Funds"];
+            totals: components["schemas"]["KindTotal"][];
+            data: components["schemas"]["StatementLine"][];
+            has_more: boolean;
+            next_cursor?: string;
+        };
         UsageRow: {
             /** Format: date */
-            day: string;
-            model: string;
+            day?: string;
+            model?: string;
+            tier?: components["schemas"]["Tier"];
+            /** @description The API key that asked, or empty */
+            key?: string;
             /**
              * Format: int64
              * @description Ended that day
@@ -1182,7 +1479,19 @@ export interface components {
             /** Format: int64 */
             gpu_ms: number;
         };
+        UsageTotal: {
+            /** Format: int64 */
+            generations: number;
+            /** Format: int64 */
+            succeeded: number;
+            /** Format: int64 */
+            images: number;
+            credits: components["schemas"]["Credits"];
+            /** Format: int64 */
+            gpu_ms: number;
+        };
         UsageReport: {
+            total: components["schemas"]["UsageTotal"];
             /** Format: date */
             from: string;
             /** Format: date */
@@ -1211,6 +1520,8 @@ export interface components {
             credits?: number;
             tags: string[];
             favourite: boolean;
+            rating: components["schemas"]["Rating"];
+            boards: components["schemas"]["BoardId"][];
             /** Format: int64 */
             version: number;
             /** Format: date-time */
@@ -1223,11 +1534,16 @@ export interface components {
         ImageUpdate: {
             tags?: string[];
             favourite?: boolean;
+            rating?: components["schemas"]["Rating"];
+            /** @description All boards that it shall be on */
+            boards?: components["schemas"]["BoardId"][];
         };
         ImageMarks: {
             id: components["schemas"]["ImageId"];
             tags: string[];
             favourite: boolean;
+            rating: components["schemas"]["Rating"];
+            boards: components["schemas"]["BoardId"][];
             /** Format: int64 */
             version: number;
         };
@@ -1257,6 +1573,164 @@ export interface components {
             /** Format: int64 */
             images: number;
         };
+        /** @description Fields that are left out do not filter. An empty filter lets every image through */
+        ImageFilter: {
+            /** @description All of them must be there */
+            tags?: string[];
+            favourite?: boolean;
+            board?: components["schemas"]["BoardOrNone"];
+            rating_min?: components["schemas"]["Rating"];
+            rating_max?: components["schemas"]["Rating"];
+            model?: string;
+            generation?: components["schemas"]["GenerationId"];
+            /**
+             * Format: date-time
+             * @description Made at or after
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description Made before
+             */
+            to?: string;
+        };
+        ImageCountRequest: {
+            filter: components["schemas"]["ImageFilter"];
+        };
+        ImageCount: {
+            /** Format: int64 */
+            images: number;
+            /** @description There are more than were counted */
+            more: boolean;
+        };
+        /** @description What to do to each image. To delete goes with nothing else */
+        BulkAction: {
+            add_tags?: components["schemas"]["Tags"];
+            remove_tags?: components["schemas"]["Tags"];
+            favourite?: boolean;
+            rating?: components["schemas"]["Rating"];
+            add_to_board?: components["schemas"]["BoardId"];
+            remove_from_board?: components["schemas"]["BoardId"];
+            /** @enum {boolean} */
+            delete?: true;
+        };
+        /** @description Either a filter or the images */
+        BulkRequest: {
+            filter?: components["schemas"]["ImageFilter"];
+            images?: components["schemas"]["ImageId"][];
+            action: components["schemas"]["BulkAction"];
+            /** @description The `next_cursor` of the call before */
+            cursor?: string;
+            /**
+             * Format: int32
+             * @description Default: 200
+             */
+            limit?: number;
+        };
+        BulkRefusal: {
+            image: components["schemas"]["ImageId"];
+            /** @description That of a problem */
+            code: string;
+            detail?: string;
+        };
+        BulkResult: {
+            /** Format: int32 */
+            changed: number;
+            /**
+             * Format: int32
+             * @description Were like that already
+             */
+            unchanged: number;
+            /**
+             * Format: int32
+             * @description Are gone, or do not go through the filter any more
+             */
+            skipped: number;
+            /** @description Stayed as they were */
+            refused: components["schemas"]["BulkRefusal"][];
+            has_more: boolean;
+            next_cursor?: string;
+        };
+        BoardName: {
+            name: string;
+        };
+        NamedBoard: {
+            id: components["schemas"]["BoardId"];
+            name: string;
+        };
+        /** @description The newest image on the board */
+        BoardCover: {
+            image: components["schemas"]["ImageId"];
+            thumbnail_url: string;
+            /** Format: date-time */
+            url_expires_at: string;
+        };
+        Board: {
+            id: components["schemas"]["BoardId"];
+            name: string;
+            /**
+             * Format: int64
+             * @description How many are on it
+             */
+            images: number;
+            cover?: components["schemas"]["BoardCover"];
+            /** Format: date-time */
+            created_at: string;
+        };
+        BoardList: {
+            data: components["schemas"]["Board"][];
+        };
+        /**
+         * @description What `GET /v1/images` or, with words or sizes or a seed, `GET /v1/search` is asked with. The search does not look
+         *     at boards, ratings and generations, so these do not go with `q`, `negative`, `width`, `height` and `seed`.
+         */
+        SavedQuery: {
+            q?: string;
+            negative?: string;
+            /** Format: int32 */
+            width?: number;
+            /** Format: int32 */
+            height?: number;
+            /** Format: int64 */
+            seed?: number;
+            sort?: components["schemas"]["ImageOrder"];
+            /** @description All of them must be there */
+            tags?: string[];
+            favourite?: boolean;
+            board?: components["schemas"]["BoardOrNone"];
+            rating_min?: components["schemas"]["Rating"];
+            rating_max?: components["schemas"]["Rating"];
+            model?: string;
+            generation?: components["schemas"]["GenerationId"];
+            /**
+             * Format: date-time
+             * @description Made at or after
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description Made before
+             */
+            to?: string;
+        };
+        SaveSearch: {
+            name: string;
+            query: components["schemas"]["SavedQuery"];
+        };
+        ChangeSearch: {
+            name?: string;
+            query?: components["schemas"]["SavedQuery"];
+        };
+        SavedSearch: {
+            id: components["schemas"]["SearchId"];
+            name: string;
+            query: components["schemas"]["SavedQuery"];
+            /** Format: date-time */
+            created_at?: string;
+        };
+        SavedSearchList: {
+            data: components["schemas"]["SavedSearch"][];
+        };
     };
     responses: {
         /** @description What went wrong. */
@@ -1279,6 +1753,10 @@ export interface components {
         Cursor: string;
         Limit: number;
         GenerationPath: components["schemas"]["GenerationId"];
+        BoardPath: components["schemas"]["BoardId"];
+        SearchPath: components["schemas"]["SearchId"];
+        /** @description A month in UTC, such as 2026-11 */
+        MonthPath: string;
         ReservationPath: components["schemas"]["ReservationId"];
     };
     requestBodies: never;
@@ -1300,6 +1778,12 @@ export type GenerationId = components['schemas']['GenerationId'];
 export type ReservationId = components['schemas']['ReservationId'];
 export type ImageId = components['schemas']['ImageId'];
 export type UploadId = components['schemas']['UploadId'];
+export type BoardId = components['schemas']['BoardId'];
+export type BoardOrNone = components['schemas']['BoardOrNone'];
+export type SearchId = components['schemas']['SearchId'];
+export type Rating = components['schemas']['Rating'];
+export type ImageOrder = components['schemas']['ImageOrder'];
+export type Tags = components['schemas']['Tags'];
 export type Credits = components['schemas']['Credits'];
 export type Status = components['schemas']['Status'];
 export type Tier = components['schemas']['Tier'];
@@ -1356,7 +1840,13 @@ export type BalanceGrant = components['schemas']['BalanceGrant'];
 export type Balance = components['schemas']['Balance'];
 export type StatementLine = components['schemas']['StatementLine'];
 export type StatementPage = components['schemas']['StatementPage'];
+export type Funds = components['schemas']['Funds'];
+export type KindTotal = components['schemas']['KindTotal'];
+export type Month = components['schemas']['Month'];
+export type MonthList = components['schemas']['MonthList'];
+export type MonthPage = components['schemas']['MonthPage'];
 export type UsageRow = components['schemas']['UsageRow'];
+export type UsageTotal = components['schemas']['UsageTotal'];
 export type UsageReport = components['schemas']['UsageReport'];
 export type Image = components['schemas']['Image'];
 export type ImageUpdate = components['schemas']['ImageUpdate'];
@@ -1365,6 +1855,23 @@ export type ImagePage = components['schemas']['ImagePage'];
 export type SearchPage = components['schemas']['SearchPage'];
 export type SearchFacets = components['schemas']['SearchFacets'];
 export type SearchCount = components['schemas']['SearchCount'];
+export type ImageFilter = components['schemas']['ImageFilter'];
+export type ImageCountRequest = components['schemas']['ImageCountRequest'];
+export type ImageCount = components['schemas']['ImageCount'];
+export type BulkAction = components['schemas']['BulkAction'];
+export type BulkRequest = components['schemas']['BulkRequest'];
+export type BulkRefusal = components['schemas']['BulkRefusal'];
+export type BulkResult = components['schemas']['BulkResult'];
+export type BoardName = components['schemas']['BoardName'];
+export type NamedBoard = components['schemas']['NamedBoard'];
+export type BoardCover = components['schemas']['BoardCover'];
+export type Board = components['schemas']['Board'];
+export type BoardList = components['schemas']['BoardList'];
+export type SavedQuery = components['schemas']['SavedQuery'];
+export type SaveSearch = components['schemas']['SaveSearch'];
+export type ChangeSearch = components['schemas']['ChangeSearch'];
+export type SavedSearch = components['schemas']['SavedSearch'];
+export type SavedSearchList = components['schemas']['SavedSearchList'];
 export type ResponseProblem = components['responses']['Problem'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type ParameterIdempotencyKeyOptional = components['parameters']['IdempotencyKeyOptional'];
@@ -1372,6 +1879,9 @@ export type ParameterMinPosition = components['parameters']['MinPosition'];
 export type ParameterCursor = components['parameters']['Cursor'];
 export type ParameterLimit = components['parameters']['Limit'];
 export type ParameterGenerationPath = components['parameters']['GenerationPath'];
+export type ParameterBoardPath = components['parameters']['BoardPath'];
+export type ParameterSearchPath = components['parameters']['SearchPath'];
+export type ParameterMonthPath = components['parameters']['MonthPath'];
 export type ParameterReservationPath = components['parameters']['ReservationPath'];
 export type HeaderPosition = components['headers']['Position'];
 export type HeaderStale = components['headers']['Stale'];
@@ -1913,6 +2423,93 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listStatements: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All months. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getMonth: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+                /** @description The `next_cursor` of the page before, with the same filters. */
+                cursor?: components["parameters"]["Cursor"];
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path: {
+                /** @description A month in UTC, such as 2026-11 */
+                month: components["parameters"]["MonthPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The month; a month without lines has equal balances. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getMonthCSV: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header?: never;
+            path: {
+                /** @description A month in UTC, such as 2026-11 */
+                month: components["parameters"]["MonthPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The month. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     getUsage: {
         parameters: {
             query?: {
@@ -1922,6 +2519,8 @@ export interface operations {
                 from?: string;
                 /** @description Last day, UTC. Default: today. At most 366 days after the first */
                 to?: string;
+                /** @description What to tell apart, once for each. Default: day and model */
+                group_by?: ("day" | "model" | "tier" | "key")[];
             };
             header?: never;
             path?: never;
@@ -1929,7 +2528,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One row for each day and model with any use, oldest first. */
+            /** @description One row for each combination with any use, oldest first. */
             200: {
                 headers: {
                     "Pingvas-Position": components["headers"]["Position"];
@@ -1952,12 +2551,430 @@ export interface operations {
                 cursor?: components["parameters"]["Cursor"];
                 limit?: components["parameters"]["Limit"];
                 favourite?: boolean;
-                tag?: string;
+                /** @description All of them must be there */
+                tag?: string[];
+                /** @description Only what is on this board, or on none */
+                board?: components["schemas"]["BoardOrNone"];
+                rating_min?: components["schemas"]["Rating"];
+                rating_max?: components["schemas"]["Rating"];
+                /** @description Made at or after */
+                from?: string;
+                /** @description Made before */
+                to?: string;
+                /** @description With rating, the best first */
+                sort?: components["schemas"]["ImageOrder"];
                 model?: string;
                 generation?: components["schemas"]["GenerationId"];
             };
             header?: never;
             path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagePage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    countImages: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImageCountRequest"];
+            };
+        };
+        responses: {
+            /** @description The number. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageCount"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    bulkImages: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header: {
+                /** @description One key per purchase, the same key on every retry. With or without double quotes. */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of the images of this call. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    "Idempotency-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listBoards: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All boards with their counts and covers. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createBoard: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKeyOptional"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardName"];
+            };
+        };
+        responses: {
+            /** @description The board; it is empty. */
+            201: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Idempotency-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedBoard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getBoard: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header?: never;
+            path: {
+                board: components["parameters"]["BoardPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The board. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteBoard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board: components["parameters"]["BoardPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The board is gone. */
+            204: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    renameBoard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board: components["parameters"]["BoardPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardName"];
+            };
+        };
+        responses: {
+            /** @description The board as it is now. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedBoard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addToBoard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board: components["parameters"]["BoardPath"];
+                image: components["schemas"]["ImageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image is on the board. */
+            204: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeFromBoard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                board: components["parameters"]["BoardPath"];
+                image: components["schemas"]["ImageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image is not on the board. */
+            204: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSavedSearches: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    saveSearch: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKeyOptional"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveSearch"];
+            };
+        };
+        responses: {
+            /** @description The saved search. */
+            201: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Idempotency-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getSavedSearch: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+            };
+            header?: never;
+            path: {
+                search: components["parameters"]["SearchPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The saved search. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    "Pingvas-Stale": components["headers"]["Stale"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteSavedSearch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                search: components["parameters"]["SearchPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    changeSavedSearch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                search: components["parameters"]["SearchPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeSearch"];
+            };
+        };
+        responses: {
+            /** @description The saved search as it is now. */
+            200: {
+                headers: {
+                    "Pingvas-Position": components["headers"]["Position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    runSavedSearch: {
+        parameters: {
+            query?: {
+                /** @description Wait until the answer knows of this position. */
+                min_position?: components["parameters"]["MinPosition"];
+                /** @description The `next_cursor` of the page before, with the same filters. */
+                cursor?: components["parameters"]["Cursor"];
+                limit?: components["parameters"]["Limit"];
+            };
+            header?: never;
+            path: {
+                search: components["parameters"]["SearchPath"];
+            };
             cookie?: never;
         };
         requestBody?: never;

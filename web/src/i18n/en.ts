@@ -1,4 +1,5 @@
 import { enCreate } from "./en-create";
 import { enLook } from "./en-look";
+import { enOrder } from "./en-order";
 
-export const en = { ...enCreate, ...enLook };
+export const en = { ...enCreate, ...enLook, ...enOrder };

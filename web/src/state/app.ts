@@ -1,18 +1,21 @@
 import { createClient, sleep, type ClientConfig } from "../api/client";
-import { createApi } from "../api/endpoints";
+import { createApi, type Api } from "../api/endpoints";
 import type { Generation } from "../api/schema";
 import { translateWord } from "../i18n";
 import { shortened } from "../i18n/text";
+import { createBulk } from "./bulk";
 import { createCatalogue, createCredits, spendable } from "./credits";
 import { createDetail } from "./detail";
 import { createForm } from "./form";
 import { createGallery } from "./gallery";
 import { createJobs } from "./jobs";
+import { createLibrary } from "./library";
 import { createNotices } from "./notices";
 import { createPlace } from "./place";
 import { createSession } from "./session";
 import { OPERATION } from "./settings";
 import { createStatement } from "./statement";
+import { createUsage } from "./usage";
 
 export interface AppConfig {
   fetch: typeof fetch;
@@ -37,7 +40,9 @@ export function createApp(config: AppConfig) {
   const catalogue = createCatalogue(api);
   const credits = createCredits(api.balance, fail);
   const gallery = createGallery(api.search);
-  const statement = createStatement(api.statement);
+  const statement = createStatement(api);
+  const usage = createUsage(api.usage);
+  const { library, bulk } = createOrder(api, gallery, notices);
 
   /** Brings up to date what a movement of credits has changed. */
   function moved() {
@@ -77,7 +82,10 @@ export function createApp(config: AppConfig) {
   const detail = createDetail({
     ...api,
     onImage: (image) => gallery.getState().replace(image),
-    onMarks: (marks) => gallery.getState().mark(marks),
+    onMarks: (marks) => {
+      gallery.getState().mark(marks);
+      void library.getState().refresh();
+    },
     onRemoved: (id) => {
       gallery.getState().remove(id);
       say("image.deleted");
@@ -90,9 +98,42 @@ export function createApp(config: AppConfig) {
     getAccount: api.account,
     onChange: () => {
       client.positions.forget();
-      [jobs, credits, gallery, statement, form].forEach((store) => store.getState().clear());
+      [jobs, credits, gallery, statement, usage, library, form].forEach((store) => store.getState().clear());
       detail.getState().close();
+      bulk.getState().stop();
     },
   });
-  return { session, notices, place, catalogue, credits, gallery, statement, jobs, form, detail };
+  return {
+    api,
+    session,
+    notices,
+    place,
+    catalogue,
+    credits,
+    gallery,
+    statement,
+    usage,
+    library,
+    bulk,
+    jobs,
+    form,
+    detail,
+  };
+}
+
+/** Boards, saved searches, and changes of many images, after which the gallery is read again. */
+function createOrder(api: Api, gallery: ReturnType<typeof createGallery>, notices: ReturnType<typeof createNotices>) {
+  const { say, fail } = notices.getState();
+  const library = createLibrary({ ...api, onError: fail });
+  const bulk = createBulk({
+    ...api,
+    filter: () => gallery.getState().filter,
+    onDone: (changed, refused) => {
+      say(refused > 0 ? "bulk.done.refused" : "bulk.done", { n: changed, refused });
+      void gallery.getState().refresh();
+      void library.getState().refresh();
+    },
+    onError: fail,
+  });
+  return { library, bulk };
 }

@@ -58,8 +58,8 @@ export function createDetail(config: DetailConfig) {
         if (!image) return false;
         try {
           const marks = await config.updateImage(image.id, change);
-          const { tags, favourite, version } = marks;
-          if (get().image?.id === image.id) set({ image: { ...image, tags, favourite, version } });
+          const { tags, favourite, rating, boards, version } = marks;
+          if (get().image?.id === image.id) set({ image: { ...image, tags, favourite, rating, boards, version } });
           config.onMarks(marks);
           return true;
         } catch (error) {

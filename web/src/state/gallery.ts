@@ -5,7 +5,7 @@ import type { Image, ImageMarks, SearchPage } from "../api/schema";
 
 const TYPING_DELAY_MS = 300;
 
-export const noFilter: ImageFilter = { words: "", tag: "", model: "", favourite: false };
+export const noFilter: ImageFilter = { words: "", tag: "", model: "", favourite: false, board: "", stars: 0 };
 
 export interface Gallery {
   filter: ImageFilter;
@@ -53,7 +53,7 @@ export function createGallery(search: Search) {
       loading: false,
       error: null,
       narrow(change) {
-        set({ filter: { ...get().filter, ...change } });
+        set({ filter: narrowed(get().filter, change) });
         clearTimeout(timer);
         const typed = "words" in change || "tag" in change;
         timer = setTimeout(() => void load(), typed ? TYPING_DELAY_MS : 0);
@@ -64,8 +64,9 @@ export function createGallery(search: Search) {
         if (cursor !== null && !loading) await load(cursor);
       },
       replace: (image) => set({ images: get().images.map((i) => (i.id === image.id ? image : i)) }),
-      mark({ id, tags, favourite, version }) {
-        set({ images: get().images.map((i) => (i.id === id ? { ...i, tags, favourite, version } : i)) });
+      mark({ id, tags, favourite, rating, boards, version }) {
+        const marks = { tags, favourite, rating, boards, version };
+        set({ images: get().images.map((i) => (i.id === id ? { ...i, ...marks } : i)) });
       },
       remove(id) {
         const { images, total } = get();
@@ -79,6 +80,14 @@ export function createGallery(search: Search) {
       },
     };
   });
+}
+
+// Words are looked for in all images, boards and stars in the gallery: the newer wish ends the older one.
+function narrowed(filter: ImageFilter, change: Partial<ImageFilter>): ImageFilter {
+  const next = { ...filter, ...change };
+  if (change.words !== undefined && change.words.trim() !== "") return { ...next, board: "", stars: 0 };
+  if (change.board || change.stars) return { ...next, words: "" };
+  return next;
 }
 
 // The best matches may shift between two pages: no image is shown twice.

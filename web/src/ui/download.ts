@@ -5,17 +5,22 @@ export async function downloadImage(image: Image): Promise<void> {
   try {
     const response = await fetch(image.url);
     if (!response.ok) throw new Error(`the store answered ${response.status}`);
-    const address = URL.createObjectURL(await response.blob());
-    follow(address, (link) => {
-      link.download = `${image.id}.${image.content_type.replace("image/", "")}`;
-    });
-    URL.revokeObjectURL(address);
+    saveBlob(await response.blob(), `${image.id}.${image.content_type.replace("image/", "")}`);
   } catch {
     follow(image.url, (link) => {
       link.target = "_blank";
       link.rel = "noopener";
     });
   }
+}
+
+/** Saves something under a name. */
+export function saveBlob(blob: Blob, name: string) {
+  const address = URL.createObjectURL(blob);
+  follow(address, (link) => {
+    link.download = name;
+  });
+  URL.revokeObjectURL(address);
 }
 
 function follow(address: string, prepare: (link: HTMLAnchorElement) => void) {

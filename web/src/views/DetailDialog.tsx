@@ -4,7 +4,9 @@ import { shortened } from "../i18n/text";
 import { useApp, useT } from "../ui/context";
 import { Dialog } from "../ui/Dialog";
 import { ProblemNote } from "../ui/ProblemNote";
+import { Stars } from "../ui/Stars";
 import { StoredImage } from "../ui/StoredImage";
+import { BoardPicker } from "./Boards";
 import { ImageActions } from "./ImageActions";
 import { ImageFacts, SpecFacts } from "./ImageFacts";
 import { SettlementView } from "./SettlementView";
@@ -27,12 +29,14 @@ export function DetailDialog() {
               alt={image.request.prompt}
               className="h-auto max-h-[65dvh] w-full rounded-xl bg-sunken object-contain"
             />
+            <Stars rating={image.rating} onGive={(rating) => void detail.getState().update({ rating })} />
             <ImageActions image={image} />
           </div>
         )}
         <div className="flex min-w-0 flex-col gap-6">
           {image && <ImageFacts image={image} />}
           {image && <TagEditor image={image} />}
+          {image && <BoardPicker image={image} />}
           {!image && generation && <GenerationView generation={generation} />}
           {error && <ProblemNote error={error} />}
           {generation && <SettlementView settlement={generation.settlement} />}

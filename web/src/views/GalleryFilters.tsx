@@ -48,6 +48,7 @@ export function GalleryFilters() {
           </select>
         )}
       </Field>
+      <BoardAndStars />
       <label className="col-span-2 flex min-h-10 items-center gap-2 text-sm font-medium lg:col-span-1">
         <input
           type="checkbox"
@@ -58,6 +59,54 @@ export function GalleryFilters() {
         {t("gallery.favourites")}
       </label>
     </form>
+  );
+}
+
+/** On which board, and how many stars at least. */
+function BoardAndStars() {
+  const t = useT();
+  const { gallery, library } = useApp();
+  const { board, stars } = useStore(gallery, (g) => g.filter);
+  const boards = useStore(library, (l) => l.boards);
+  const { narrow } = gallery.getState();
+  return (
+    <>
+      <Field label={t("gallery.board")}>
+        {(control) => (
+          <select
+            {...control}
+            className={controlLook}
+            value={board}
+            onChange={(event) => narrow({ board: event.target.value })}
+          >
+            <option value="">{t("gallery.board.any")}</option>
+            <option value="none">{t("gallery.board.none")}</option>
+            {boards.map(({ id, name, images }) => (
+              <option key={id} value={id}>
+                {t("gallery.board.count", { name, n: images })}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Field label={t("gallery.stars")}>
+        {(control) => (
+          <select
+            {...control}
+            className={controlLook}
+            value={stars}
+            onChange={(event) => narrow({ stars: Number(event.target.value) })}
+          >
+            <option value={0}>{t("gallery.stars.any")}</option>
+            {[1, 2, 3, 4, 5].map((n) => (
+              <option key={n} value={n}>
+                {t("gallery.stars.min", { n })}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+    </>
   );
 }
 

@@ -7,6 +7,8 @@ import { useApp, useT } from "../ui/context";
 import { StarIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/ProblemNote";
 import { StoredImage } from "../ui/StoredImage";
+import { Boards, SavedSearches } from "./Boards";
+import { BulkBar } from "./BulkBar";
 import { GalleryFilters } from "./GalleryFilters";
 
 export function GalleryPage() {
@@ -14,7 +16,7 @@ export function GalleryPage() {
   const { gallery } = useApp();
   const { images, total, cursor, loading, error, filter, refresh, more } = useStore(gallery);
   useEffect(() => void refresh(), [refresh]);
-  const narrowed = filter.words !== "" || filter.tag !== "" || filter.model !== "" || filter.favourite;
+  const narrowed = filter !== noFilter && JSON.stringify(filter) !== JSON.stringify(noFilter);
   return (
     <section aria-labelledby="gallery-title">
       <div className="mb-4 flex flex-wrap items-baseline justify-between gap-2">
@@ -25,7 +27,10 @@ export function GalleryPage() {
           {loading && total === null ? t("app.loading") : total !== null && t("gallery.found", { n: total })}
         </p>
       </div>
+      <Boards />
+      <SavedSearches />
       <GalleryFilters />
+      <BulkBar />
       {error && <ProblemNote error={error} onRetry={() => void refresh()} />}
       {images.length === 0 && total === 0 && !loading && (
         <div className="flex flex-col items-center gap-4 rounded-2xl border border-dashed border-edge px-6 py-14">
@@ -47,7 +52,8 @@ export function GalleryPage() {
 
 function ImageGrid() {
   const t = useT();
-  const { gallery, detail } = useApp();
+  const { gallery, detail, bulk } = useApp();
+  const { choosing, chosen, all, toggle } = useStore(bulk);
   const images = useStore(gallery, (g) => g.images);
   return (
     <ul className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-4 xl:grid-cols-5">
@@ -55,9 +61,13 @@ function ImageGrid() {
         <li key={image.id} className="relative min-w-0" data-testid="image">
           <button
             type="button"
-            aria-label={t("gallery.open", { prompt: shortened(image.request.prompt) })}
-            className="block w-full overflow-hidden rounded-xl border border-line bg-surface text-left hover:border-edge"
-            onClick={() => detail.getState().showImage(image)}
+            aria-label={t(choosing ? "bulk.choose" : "gallery.open", { prompt: shortened(image.request.prompt) })}
+            aria-pressed={choosing ? all !== null || chosen.has(image.id) : undefined}
+            className={
+              "block w-full overflow-hidden rounded-xl border border-line bg-surface text-left hover:border-edge " +
+              "aria-pressed:outline-3 aria-pressed:outline-accent"
+            }
+            onClick={() => (choosing ? toggle(image.id) : detail.getState().showImage(image))}
           >
             <StoredImage
               image={image}

@@ -7,6 +7,8 @@ import type { MessageKey } from "../i18n";
 import { Button } from "../ui/Button";
 import { useApp, useT, type Words } from "../ui/context";
 import { ProblemNote } from "../ui/ProblemNote";
+import { MonthView } from "./MonthView";
+import { UsageView } from "./UsageView";
 
 const COLUMNS: MessageKey[] = [
   "statement.when",
@@ -32,6 +34,7 @@ export function StatementPage() {
         {loading && !loaded ? t("app.loading") : t(loaded && lines.length === 0 ? "statement.empty" : "statement.text")}
       </p>
       {error && <ProblemNote error={error} onRetry={() => void refresh()} />}
+      <MonthView />
       {lines.length > 0 && <Lines lines={lines} />}
       {cursor !== null && (
         <div className="mt-6 text-center">
@@ -40,6 +43,7 @@ export function StatementPage() {
           </Button>
         </div>
       )}
+      <UsageView />
     </section>
   );
 }
