@@ -41,8 +41,8 @@ export function createApp(config: AppConfig) {
   const credits = createCredits(api.balance, fail);
   const gallery = createGallery(api.search);
   const statement = createStatement(api);
-  const usage = createUsage(api.usage);
-  const { library, bulk } = createOrder(api, gallery, notices);
+  const order = createOrder(api, gallery, notices);
+  const { library, usage, bulk } = order;
 
   /** Brings up to date what a movement of credits has changed. */
   function moved() {
@@ -103,22 +103,7 @@ export function createApp(config: AppConfig) {
       bulk.getState().stop();
     },
   });
-  return {
-    api,
-    session,
-    notices,
-    place,
-    catalogue,
-    credits,
-    gallery,
-    statement,
-    usage,
-    library,
-    bulk,
-    jobs,
-    form,
-    detail,
-  };
+  return { ...order, api, session, notices, place, catalogue, credits, gallery, statement, jobs, form, detail };
 }
 
 /** Boards, saved searches, and changes of many images, after which the gallery is read again. */
@@ -135,5 +120,5 @@ function createOrder(api: Api, gallery: ReturnType<typeof createGallery>, notice
     },
     onError: fail,
   });
-  return { library, bulk };
+  return { library, usage: createUsage(api.usage), bulk };
 }
