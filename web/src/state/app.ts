@@ -79,19 +79,7 @@ export function createApp(config: AppConfig) {
     },
     say,
   });
-  const detail = createDetail({
-    ...api,
-    onImage: (image) => gallery.getState().replace(image),
-    onMarks: (marks) => {
-      gallery.getState().mark(marks);
-      void library.getState().refresh();
-    },
-    onRemoved: (id) => {
-      gallery.getState().remove(id);
-      say("image.deleted");
-    },
-    onError: fail,
-  });
+  const detail = createView(api, gallery, order.library, notices);
   const session = createSession({
     storage: config.storage,
     openAccount: api.openAccount,
@@ -121,4 +109,27 @@ function createOrder(api: Api, gallery: ReturnType<typeof createGallery>, notice
     onError: fail,
   });
   return { library, usage: createUsage(api.usage), bulk };
+}
+
+/** The image or generation that is looked at; what is done to it shows in the gallery. */
+function createView(
+  api: Api,
+  gallery: ReturnType<typeof createGallery>,
+  library: ReturnType<typeof createLibrary>,
+  notices: ReturnType<typeof createNotices>,
+) {
+  const { say, fail } = notices.getState();
+  return createDetail({
+    ...api,
+    onImage: (image) => gallery.getState().replace(image),
+    onMarks: (marks) => {
+      gallery.getState().mark(marks);
+      void library.getState().refresh();
+    },
+    onRemoved: (id) => {
+      gallery.getState().remove(id);
+      say("image.deleted");
+    },
+    onError: fail,
+  });
 }
