@@ -41,8 +41,8 @@ export function createApp(config: AppConfig) {
   const credits = createCredits(api.balance, fail);
   const gallery = createGallery(api.search);
   const statement = createStatement(api);
-  const usage = createUsage(api.usage);
-  const { library, bulk } = createOrder(api, gallery, notices);
+  const order = createOrder(api, gallery, notices);
+  const { library, usage, bulk } = order;
 
   /** Brings up to date what a movement of credits has changed. */
   function moved() {
@@ -79,19 +79,7 @@ export function createApp(config: AppConfig) {
     },
     say,
   });
-  const detail = createDetail({
-    ...api,
-    onImage: (image) => gallery.getState().replace(image),
-    onMarks: (marks) => {
-      gallery.getState().mark(marks);
-      void library.getState().refresh();
-    },
-    onRemoved: (id) => {
-      gallery.getState().remove(id);
-      say("image.deleted");
-    },
-    onError: fail,
-  });
+  const detail = createView(api, gallery, order.library, notices);
   const session = createSession({
     storage: config.storage,
     openAccount: api.openAccount,
@@ -103,22 +91,7 @@ export function createApp(config: AppConfig) {
       bulk.getState().stop();
     },
   });
-  return {
-    api,
-    session,
-    notices,
-    place,
-    catalogue,
-    credits,
-    gallery,
-    statement,
-    usage,
-    library,
-    bulk,
-    jobs,
-    form,
-    detail,
-  };
+  return { ...order, api, session, notices, place, catalogue, credits, gallery, statement, jobs, form, detail };
 }
 
 /** Boards, saved searches, and changes of many images, after which the gallery is read again. */
@@ -135,5 +108,28 @@ function createOrder(api: Api, gallery: ReturnType<typeof createGallery>, notice
     },
     onError: fail,
   });
-  return { library, bulk };
+  return { library, usage: createUsage(api.usage), bulk };
+}
+
+/** The image or generation that is looked at; what is done to it shows in the gallery. */
+function createView(
+  api: Api,
+  gallery: ReturnType<typeof createGallery>,
+  library: ReturnType<typeof createLibrary>,
+  notices: ReturnType<typeof createNotices>,
+) {
+  const { say, fail } = notices.getState();
+  return createDetail({
+    ...api,
+    onImage: (image) => gallery.getState().replace(image),
+    onMarks: (marks) => {
+      gallery.getState().mark(marks);
+      void library.getState().refresh();
+    },
+    onRemoved: (id) => {
+      gallery.getState().remove(id);
+      say("image.deleted");
+    },
+    onError: fail,
+  });
 }
