@@ -179,6 +179,7 @@ func (r *Runner) reload(ctx context.Context, s *shard) error {
 		return fmt.Errorf("read the checkpoint of %s again: %w", p.Name(), err)
 	}
 	s.copy = c
+	s.build.Store(int64(c.Build))
 	s.pos.Store(pos)
 	s.behind.Store(true)
 	return nil

@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// goLiveEvery is how often the first copy of a version looks whether it has caught up.
+	// goLiveEvery is how often the first copy of a version looks whether it has caught up, and liveLook how often a
+	// runner looks whether its copy is still live: an operator may have dropped it.
 	goLiveEvery = 20 * time.Millisecond
+	liveLook    = time.Second
 	// headsFresh is how old the heads may be that it has passed.
 	headsFresh = time.Second
 	// KeepEvery is how often a process says that it uses a version, and clears away what nobody uses.
@@ -30,10 +32,14 @@ const (
 func (r *Runner) goLive(ctx context.Context) {
 	var heads []eventstore.Head
 	var read time.Time
-	for pause(ctx, goLiveEvery) {
+	for wait := goLiveEvery; pause(ctx, wait); {
 		known, err := current(ctx, r.cfg.Pool, r.cfg.Projection)
-		if err == nil && known != nil && known.state == Live {
-			return
+		if wait = goLiveEvery; err == nil && known != nil && known.state == Live {
+			wait = liveLook
+			continue
+		}
+		if err == nil {
+			err = r.join(ctx, known)
 		}
 		if err == nil && time.Since(read) > headsFresh {
 			heads, err = r.cfg.Ledger.Heads(ctx)
@@ -48,6 +54,24 @@ func (r *Runner) goLive(ctx context.Context) {
 				slog.String("projection", r.cfg.Projection.Name()), slog.Any("error", err))
 		}
 	}
+}
+
+// join has all shards write to the copy that is being built, or to a new one where there is none. A shard without
+// events would not notice that the one before was dropped.
+func (r *Runner) join(ctx context.Context, known *view) error {
+	for _, s := range r.shards {
+		if known != nil && s.build.Load() == int64(known.Build) {
+			continue
+		}
+		s.mu.Lock()
+		err := r.reload(ctx, s)
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		s.notify()
+	}
+	return nil
 }
 
 // passed reports whether all shards are at these heads or after them.

@@ -35,6 +35,7 @@ type shard struct {
 	pos    atomic.Int64  // written under mu
 	mu     sync.Mutex    // held while events are applied
 	copy   Copy          // under mu
+	build  atomic.Int64  // of the copy
 	behind atomic.Bool   // the ledger has to be looked at
 
 	inboxMu sync.Mutex
