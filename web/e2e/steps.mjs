@@ -204,7 +204,10 @@ export async function cancelJob({ page }) {
     await mine.getByRole("button", { name: "Cancel" }).click();
     agreed = Number(new URL((await answer).url()).searchParams.get("charge_at_most"));
     answered = (await answer).ok();
-    if (!answered) await mine.getByText(/^Cancelling now costs/).waitFor();
+    if (!answered) {
+      await page.getByRole("alert").getByRole("button", { name: "Close" }).click();
+      await mine.getByText(/^Cancelling now costs/).waitFor();
+    }
   }
   const result = await mine.getByText(/^Cancelled: \d/).textContent();
   const charged = Number(/^Cancelled: (\d+) charged/.exec(result)[1]);
