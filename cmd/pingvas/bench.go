@@ -29,7 +29,7 @@ type benchCmd struct {
 	Worker benchWorkerCmd `cmd:"" help:"Measure what a job takes beside the image server's own time, with a fake one."`
 	Dev    benchDevCmd    `cmd:"" help:"Measure the memory of pingvas dev under a steady load."`
 	Search benchSearchCmd `cmd:"" help:"Measure search in a large index, the rebuild of its view, and how soon a picture is found."`
-	Serve  benchServeCmd  `cmd:"" hidden:"" help:"Serve one side of bench rest."`
+	Serve  benchServeCmd  `cmd:"" hidden:"" help:"Serve what a measurement needs in a process of its own."`
 }
 
 // benchOutput says where a measurement goes besides the table.

@@ -10,13 +10,14 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/api"
 	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
 )
 
-// benchServeCmd is `pingvas bench serve`: one side of `bench rest`, in a process of its own.
+// benchServeCmd is `pingvas bench serve`: one side of `bench rest`, or a broker, in a process of its own.
 type benchServeCmd struct {
-	Target string `arg:"" enum:"naivehttp,pingvas" help:"Which side: ${enum}."`
+	Target string `arg:"" enum:"naivehttp,pingvas,broker" help:"What: ${enum}."`
 	ledgerSettings
 	Profile string `name:"cpu-profile" help:"Write a CPU profile to a file."`
 }
@@ -29,6 +30,9 @@ func (c *benchServeCmd) Run(ctx context.Context, log *slog.Logger) error {
 		_, _ = io.Copy(io.Discard, os.Stdin) // whatever ends it is the end
 		cancel()
 	}()
+	if c.Target == "broker" {
+		return serveBroker(ctx, log)
+	}
 	p := newParts(log)
 	defer p.close()
 	if err := p.openLedger(ctx, c.ledgerSettings); err != nil {
@@ -48,6 +52,23 @@ func (c *benchServeCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return serveNaive(ctx, p, listener)
 	}
 	return serveAPI(ctx, p, listener)
+}
+
+// serveBroker serves Kafka for the measurements that need a broker, with data that end with it.
+func serveBroker(ctx context.Context, log *slog.Logger) error {
+	dir, remove, err := tempFolder("bench-broker")
+	if err != nil {
+		return err
+	}
+	defer remove()
+	broker, err := kfake.New(kfake.Config{DataDir: dir, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	fmt.Println(broker.Addr())
+	<-ctx.Done()
+	return nil
 }
 
 func serveNaive(ctx context.Context, p *parts, listener net.Listener) error {

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
-	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
 	"github.com/pingvas/pingvas/projections"
 )
@@ -44,9 +42,11 @@ func (c *benchViewsCmd) live(ctx context.Context, b *bench, results *benchViewsR
 	if err != nil {
 		return err
 	}
-	// What the rebuilds have left to write to the disk is not what is measured.
-	if _, err := b.pool.Exec(ctx, `CHECKPOINT`); err != nil {
-		return fmt.Errorf("write a checkpoint: %w", err)
+	// What the rebuilds have left to tidy up and to write to the disk is not what is measured.
+	for _, sql := range []string{`VACUUM (ANALYZE)`, `CHECKPOINT`} {
+		if _, err := b.pool.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("tidy up after the rebuilds: %w", err)
+		}
 	}
 	if c.Rate > 0 {
 		if results.Visible, err = c.visible(ctx, b, visible); err != nil {
@@ -81,12 +81,13 @@ func (c *benchViewsCmd) live(ctx context.Context, b *bench, results *benchViewsR
 func (c *benchViewsCmd) startLive(
 	ctx context.Context, b *bench, visible *ledgerbench.Visible,
 ) (stop func() error, err error) {
-	broker, err := kfake.New(kfake.Config{DataDir: filepath.Join(b.dir, "kafka"), Logger: b.log})
+	// A process of its own, as everywhere but in development: its memory is not ours to collect.
+	broker, err := b.serve(ctx, "broker")
 	if err != nil {
 		return nil, err
 	}
-	b.onClose(broker.Close)
-	if err := b.openKafka(ctx, kafkaSettings{Brokers: []string{broker.Addr()}}, "bench"); err != nil {
+	b.onClose(func() { _ = broker.stop() })
+	if err := b.openKafka(ctx, kafkaSettings{Brokers: []string{broker.addr}}, "bench"); err != nil {
 		return nil, err
 	}
 	if err := kafka.NewAdmin(b.kafka).EnsureTopics(ctx, topics(b.store.Shards(), 1)); err != nil {
