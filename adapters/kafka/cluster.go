@@ -100,7 +100,12 @@ func (c *Cluster) Close() {
 // partitions returns the partitions of a topic. An unknown topic is looked for until topicWait is over, because the
 // metadata are a cache; the lookup never creates it.
 func (c *Cluster) partitions(ctx context.Context, topic string) ([]kafkago.Partition, error) {
-	ctx, cancel := context.WithTimeout(ctx, topicWait)
+	return c.await(ctx, topic, topicWait)
+}
+
+// await looks for a topic for this long.
+func (c *Cluster) await(ctx context.Context, topic string, wait time.Duration) ([]kafkago.Partition, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
 		parts, err := c.lookup(ctx, topic)

@@ -163,16 +163,20 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 // runFunc delivers into the channel until the context ends.
 type runFunc func(ctx context.Context, out chan<- *message.Message)
 
+// subscribeWait is how long a subscription waits for a topic that is not there: long enough for another process to
+// create it again that looks every few seconds whether one has vanished.
+const subscribeWait = 15 * time.Second
+
 // prepare does what must be known before Subscribe returns: that the topic exists and, in broadcast mode, where it
 // ends now.
 func (s *Subscriber) prepare(ctx context.Context, topic string) (runFunc, error) {
 	if s.life.Err() != nil {
 		return nil, ErrClosed
 	}
+	if _, err := s.cluster.await(ctx, topic, subscribeWait); err != nil {
+		return nil, err
+	}
 	if s.cfg.Group != "" {
-		if _, err := s.cluster.partitions(ctx, topic); err != nil {
-			return nil, err
-		}
 		return func(ctx context.Context, out chan<- *message.Message) { s.runGroup(ctx, topic, out) }, nil
 	}
 	found, err := s.cluster.allOffsets(ctx, topic)
