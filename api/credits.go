@@ -74,11 +74,7 @@ func (s *Server) GetStatement(
 	if err != nil {
 		return nil, err
 	}
-	out := gen.StatementPage{Data: make([]gen.StatementLine, len(page.Lines)), NextCursor: opt(page.Next)}
-	out.HasMore = page.Next != ""
-	for i, line := range page.Lines {
-		out.Data[i] = toLine(line)
-	}
+	out := gen.StatementPage{Data: toLines(page.Lines), HasMore: page.Next != "", NextCursor: opt(page.Next)}
 	return gen.GetStatement200JSONResponse{
 		Body: out,
 		Headers: gen.GetStatement200ResponseHeaders{
@@ -94,6 +90,14 @@ func (s *Server) ownGeneration(ctx context.Context, filter *string) (domain.Gene
 	}
 	id := domain.GenerationID(*filter)
 	return id, s.history.owns(ctx, callOf(ctx).who.Account, id)
+}
+
+func toLines(lines []queries.Line) []gen.StatementLine {
+	out := make([]gen.StatementLine, len(lines))
+	for i, line := range lines {
+		out[i] = toLine(line)
+	}
+	return out
 }
 
 func toLine(l queries.Line) gen.StatementLine {

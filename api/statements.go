@@ -63,10 +63,7 @@ func (s *Server) GetMonth(ctx context.Context, request gen.GetMonthRequestObject
 	}
 	out := gen.MonthPage{
 		Month: request.Month, Opening: toFunds(m.Opening), Closing: toFunds(m.Closing), Totals: toTotals(m.Kinds),
-		Data: make([]gen.StatementLine, len(m.Lines)), HasMore: m.Next != "", NextCursor: opt(m.Next),
-	}
-	for i, line := range m.Lines {
-		out.Data[i] = toLine(line)
+		Data: toLines(m.Lines), HasMore: m.Next != "", NextCursor: opt(m.Next),
 	}
 	return gen.GetMonth200JSONResponse{
 		Body: out,

@@ -23,9 +23,12 @@ func ledgerViews() []projections.Projection {
 // pictureViews park an event that they cannot apply and go on.
 func pictureViews() []projections.Projection { return []projections.Projection{gallery.New()} }
 
+// tableViews returns all views that lie in Postgres alone.
+func tableViews() []projections.Projection { return append(ledgerViews(), pictureViews()...) }
+
 // rowViews returns all views with what of them lies in Postgres.
 func rowViews() []projections.Projection {
-	return append(append(ledgerViews(), pictureViews()...), search.New(nil).Rows())
+	return append(tableViews(), search.New(nil).Rows())
 }
 
 // viewRoles returns a runner for each view.
@@ -61,7 +64,7 @@ func (p *parts) viewRole(view projections.Projection, strict bool, signal *proje
 
 // setupViews creates the tables of all views, for readers that come before the runners.
 func (p *parts) setupViews(ctx context.Context) error {
-	for _, view := range append(ledgerViews(), pictureViews()...) {
+	for _, view := range tableViews() {
 		if err := projections.Setup(ctx, p.views, view, p.store.Shards()); err != nil {
 			return err
 		}
@@ -72,7 +75,7 @@ func (p *parts) setupViews(ctx context.Context) error {
 // viewsLive returns an error as long as a view that is asked for is still being built. Search says so itself: a search
 // server that is away keeps nobody from the rest.
 func (p *parts) viewsLive(ctx context.Context) error {
-	for _, view := range append(ledgerViews(), pictureViews()...) {
+	for _, view := range tableViews() {
 		if _, err := projections.LiveCopy(ctx, p.views, view); err != nil {
 			return err
 		}
