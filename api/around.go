@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -25,6 +26,13 @@ const prefixRequest = "req_"
 // streamSuffix ends the routes that answer for as long as there is something to tell.
 const streamSuffix = "/events"
 
+// cautious are the headers that every answer begins with. Handlers may replace them.
+var cautious = http.Header{
+	"X-Content-Type-Options":  {"nosniff"},
+	"Referrer-Policy":         {"no-referrer"},
+	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+}
+
 // around wraps the router, so that requests without a route are treated like all others.
 func (s *Server) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -34,10 +42,8 @@ func (s *Server) around(next http.Handler) http.Handler {
 		}
 		out := &answer{ResponseWriter: w}
 		header := out.Header()
-		header.Set(headerRequestID, c.id)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		header[headerRequestID] = []string{c.id}
+		maps.Copy(header, cautious)
 		r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax) // w itself: it closes the connection of a huge body
 		ctx := withCall(r.Context(), c)
 		if !strings.HasSuffix(r.URL.Path, streamSuffix) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"crypto/rand"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +22,17 @@ func NewIDs(now func() time.Time) *IDs {
 
 // New returns an id with this prefix, e.g. domain.PrefixGeneration. Safe for concurrent use.
 func (i *IDs) New(prefix string) string {
+	var text [ulid.EncodedSize]byte
+	_ = i.draw().MarshalTextTo(text[:]) // fails only for another size
+	for n, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			text[n] = c + 'a' - 'A'
+		}
+	}
+	return prefix + string(text[:])
+}
+
+func (i *IDs) draw() ulid.ULID {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	at := ulid.Timestamp(i.now())
@@ -30,5 +40,5 @@ func (i *IDs) New(prefix string) string {
 	if err != nil { // the random part overflowed within this millisecond
 		id = ulid.MustNew(at+1, i.entropy)
 	}
-	return prefix + strings.ToLower(id.String())
+	return id
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,10 +15,12 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
-	open     prometheus.Gauge
-	streams  prometheus.Gauge
-	panics   prometheus.Counter
-	page     http.Handler
+	// kinds holds the series of each kind of request, since looking them up by their labels takes longer.
+	kinds   sync.Map // of requestKind to series
+	open    prometheus.Gauge
+	streams prometheus.Gauge
+	panics  prometheus.Counter
+	page    http.Handler
 }
 
 func newMetrics(registry *prometheus.Registry) (*metrics, error) {
@@ -60,6 +63,29 @@ func (m *metrics) count(method, route string, status int, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
-	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
-	m.latency.WithLabelValues(route).Observe(took.Seconds())
+	s := m.series(requestKind{method, route, status})
+	s.requests.Inc()
+	s.latency.Observe(took.Seconds())
+}
+
+// requestKind is what requests have in common that are counted together.
+type requestKind struct {
+	method, route string
+	status        int
+}
+
+// series are what requests of one kind count in.
+type series struct {
+	requests prometheus.Counter
+	latency  prometheus.Observer
+}
+
+func (m *metrics) series(k requestKind) series {
+	found, ok := m.kinds.Load(k)
+	if !ok {
+		found, _ = m.kinds.LoadOrStore(k, series{
+			m.requests.WithLabelValues(k.method, k.route, strconv.Itoa(k.status)), m.latency.WithLabelValues(k.route),
+		})
+	}
+	return found.(series)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gorilla/mux"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/pingvas/pingvas/api/gen"
 )
@@ -21,7 +20,7 @@ type parameter struct {
 	required bool
 	many     bool // several values are allowed; they are checked as an array
 	read     func(string) (any, bool)
-	schema   *jsonschema.Schema
+	schema   schema
 }
 
 // parameters compiles a list of parameters that stands below a JSON pointer of the document.
@@ -100,9 +99,9 @@ func (c *contract) checkParameter(p *parameter, values []string) []gen.FieldErro
 		}
 	}
 	if p.many {
-		return c.fields(p.schema.Validate(all), p.name)
+		return c.fields(p.schema.validate(all), p.name)
 	}
-	return c.fields(p.schema.Validate(all[0]), p.name)
+	return c.fields(p.schema.validate(all[0]), p.name)
 }
 
 // query reads a query, and refuses unknown and repeated parameters and text that is not text.

@@ -28,8 +28,8 @@ type contract struct {
 
 // operation is one operation of the document.
 type operation struct {
-	public     bool               // needs no key
-	body       *jsonschema.Schema // nil if it takes none
+	public     bool    // needs no key
+	body       *schema // nil if it takes none
 	parameters []parameter
 }
 
@@ -68,12 +68,12 @@ func newSchemas(doc *openapi3.T) schemas {
 }
 
 // at compiles the schema at a JSON pointer of the document.
-func (s schemas) at(pointer string) *jsonschema.Schema {
-	schema, err := s.compiler.Compile(documentURL + pointer)
+func (s schemas) at(pointer string) schema {
+	full, err := s.compiler.Compile(documentURL + pointer)
 	if err != nil {
 		panic(fmt.Sprintf("a schema of the embedded OpenAPI document is wrong: %v", err))
 	}
-	return schema
+	return newSchema(full)
 }
 
 func (s schemas) operation(path string, shared openapi3.Parameters, method string, op *openapi3.Operation) *operation {
@@ -81,7 +81,8 @@ func (s schemas) operation(path string, shared openapi3.Parameters, method strin
 	item := "#/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(path)
 	at := item + "/" + strings.ToLower(method)
 	if op.RequestBody != nil {
-		o.body = s.at(at + "/requestBody/content/application~1json/schema")
+		body := s.at(at + "/requestBody/content/application~1json/schema")
+		o.body = &body
 	}
 	o.parameters = append(s.parameters(item, shared), s.parameters(at, op.Parameters)...)
 	return o
@@ -99,7 +100,7 @@ func (c *contract) check(r *http.Request, o *operation) error {
 			return err
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		wrong = append(wrong, c.fields(o.body.Validate(value), "")...)
+		wrong = append(wrong, c.fields(o.body.validate(value), "")...)
 	}
 	if len(wrong) == 0 {
 		return nil

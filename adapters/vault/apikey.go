@@ -43,6 +43,12 @@ type APIKey struct {
 // ErrUnknownKey is the answer to every key that is malformed, unknown or revoked.
 var ErrUnknownKey = errors.New("no such API key")
 
+// knownKey is a key that was just found to be right.
+type knownKey struct {
+	id     domain.KeyID
+	digest [sha256.Size]byte
+}
+
 const selectHash = `
 SELECT account, hash, coalesce(last_used_at, created_at) FROM vault.api_keys WHERE id = $1 AND revoked_at IS NULL`
 
@@ -53,7 +59,7 @@ func (v *Vault) Authenticate(ctx context.Context, key string) (Identity, error) 
 		return Identity{}, ErrUnknownKey
 	}
 	digest := sha256.Sum256([]byte(secret))
-	cached := string(id) + string(digest[:])
+	cached := knownKey{id, digest}
 	if who, ok := v.known.Get(cached); ok {
 		return who, nil
 	}
@@ -196,7 +202,7 @@ func (v *Vault) Revoke(ctx context.Context, account domain.AccountID, id domain.
 		return fmt.Errorf("revoke an API key: %w", err)
 	}
 	for _, cached := range v.known.Keys() {
-		if strings.HasPrefix(cached, string(id)) {
+		if cached.id == id {
 			v.known.Remove(cached)
 		}
 	}

@@ -51,7 +51,7 @@ type Vault struct {
 	now   func() time.Time
 	wrap  cipher.AEAD
 	data  *expirable.LRU[domain.AccountID, []byte]
-	known *expirable.LRU[string, Identity]
+	known *expirable.LRU[knownKey, Identity]
 }
 
 // New returns a vault on a migrated database.
@@ -69,7 +69,7 @@ func New(c Config) (*Vault, error) {
 	return &Vault{
 		pool: c.Pool, now: c.Now, wrap: wrap,
 		data:  expirable.NewLRU[domain.AccountID, []byte](cacheSize, nil, cacheTTL),
-		known: expirable.NewLRU[string, Identity](cacheSize, nil, cacheTTL),
+		known: expirable.NewLRU[knownKey, Identity](cacheSize, nil, cacheTTL),
 	}, nil
 }
 
