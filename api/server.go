@@ -90,7 +90,11 @@ func New(c Config) (*Server, error) {
 	if s.web, err = newWebApp(c.Web, s.pages); err != nil {
 		return nil, err
 	}
-	s.handler = s.around(s.routes())
+	router, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	s.handler = s.around(router)
 	return s, nil
 }
 
@@ -130,14 +134,12 @@ func (s *Server) Stop() { s.stopOnce.Do(func() { close(s.stopping) }) }
 func (s *Server) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
 // routes returns the router. Paths are not cleaned: a path that is not exactly a route is not found.
-func (s *Server) routes() *mux.Router {
+func (s *Server) routes() (*mux.Router, error) {
 	r := mux.NewRouter().SkipClean(true)
 	r.NotFoundHandler = http.HandlerFunc(s.notFound)
 	r.MethodNotAllowedHandler = s.methodNotAllowed(r)
-	r.Use(s.named)
 	// Routes are tried in their order: those that are called most come first.
 	public := r.NewRoute().Subrouter()
-	public.Use(s.admit)
 	strict := gen.NewStrictHandlerWithOptions(s, nil, gen.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.fail(w, r, decodeError(err))
@@ -150,9 +152,27 @@ func (s *Server) routes() *mux.Router {
 			s.fail(w, r, paramError(err))
 		},
 	})
+	if err := wrap(public, s.admit); err != nil {
+		return nil, err
+	}
 	s.internalRoutes(r)
 	s.pageRoutes(r)
-	return r
+	return r, wrap(r, s.named)
+}
+
+// wrap puts a middleware around the handler of each route, once: mux would do it anew for every request.
+func wrap(r *mux.Router, middleware func(route *mux.Route, next http.Handler) (http.Handler, error)) error {
+	return r.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		if route.GetHandler() == nil {
+			return nil // it has routes of its own
+		}
+		handler, err := middleware(route, route.GetHandler())
+		if err != nil {
+			return fmt.Errorf("wrap a route: %w", err)
+		}
+		route.Handler(handler)
+		return nil
+	})
 }
 
 // paramError says which parameter the generated code could not read.
@@ -169,20 +189,23 @@ func paramError(err error) error {
 }
 
 // named notes the template of the matched route for the log and the metrics.
-func (s *Server) named(next http.Handler) http.Handler {
+func (s *Server) named(route *mux.Route, next http.Handler) (http.Handler, error) {
+	template, err := route.GetPathTemplate()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
-			callOf(r.Context()).route = template
-		}
+		callOf(r.Context()).route = template
 		next.ServeHTTP(w, r)
-	})
+	}), err
 }
 
-// admit lets a request of the contract pass that has a key and follows the contract.
-func (s *Server) admit(next http.Handler) http.Handler {
+// admit lets a request of the contract pass that has a key and follows the contract. It returns an error for a route
+// that is not in the contract.
+func (s *Server) admit(route *mux.Route, next http.Handler) (http.Handler, error) {
+	op, err := s.contract.operation(route)
+	if err != nil {
+		return nil, err
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		op := s.contract.operations[r.Method+" "+callOf(r.Context()).route]
 		if !op.public {
 			if err := s.authenticate(r); err != nil {
 				s.fail(w, r, err)
@@ -194,7 +217,7 @@ func (s *Server) admit(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r)
-	})
+	}), nil
 }
 
 // methodNotAllowed answers with the methods that the path has.

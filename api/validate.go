@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gorilla/mux"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
@@ -42,6 +43,24 @@ func newContract(doc *openapi3.T) *contract {
 		}
 	}
 	return c
+}
+
+// operation returns the operation that a route answers.
+func (c *contract) operation(route *mux.Route) (*operation, error) {
+	template, err := route.GetPathTemplate()
+	if err != nil {
+		return nil, err
+	}
+	methods, err := route.GetMethods()
+	if err != nil {
+		return nil, err
+	}
+	if len(methods) == 1 {
+		if op := c.operations[methods[0]+" "+template]; op != nil {
+			return op, nil
+		}
+	}
+	return nil, fmt.Errorf("%v %s is no operation of the contract", methods, template)
 }
 
 // documentURL stands for the OpenAPI document in references.
