@@ -17,14 +17,12 @@ type REST struct {
 
 // OurREST is the API of pingvas at an address. Account n is the one that secrets[n] is a key of.
 func OurREST(addr string, secrets []string) REST {
+	reserve := fmt.Sprintf(`{"amount":%d,"use":{"model":"sdxl-1.0","operation":"text_to_image"},"expires_in":3600}`,
+		reserveAmount)
 	return REST{
 		name: "pingvas", schema: Ours{}.Schema(), addr: addr,
 		reserve: func(account int, id string) request {
-			return request{
-				path: "/v1/reservations", secret: secrets[account], key: "reserve " + id,
-				body: fmt.Sprintf(`{"amount":%d,"use":{"model":"sdxl-1.0","operation":"text_to_image"},"expires_in":3600}`,
-					reserveAmount),
-			}
+			return request{path: "/v1/reservations", secret: secrets[account], key: "reserve " + id, body: reserve}
 		},
 		end: func(account int, hold string, ending Ending) request {
 			r := request{path: "/v1/reservations/" + hold + "/settle", secret: secrets[account], key: "end " + hold}
