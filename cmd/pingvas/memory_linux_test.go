@@ -10,7 +10,7 @@ import (
 )
 
 // What was cleared by writing to it costs nothing any more, and is still all zeros.
-func TestUntouchedMemoryIsNotResident(t *testing.T) { //nolint:paralleltest // it reads the memory of the whole process
+func TestUntouchedMemoryIsNotResident(t *testing.T) { // not parallel: it reads the memory of the whole process
 	const size, enough, page = 128 << 20, 64 << 20, 4 << 10 // the rest of the process may grow meanwhile
 	zeros := make([]byte, size)
 	for i := 0; i < size; i += page {
