@@ -56,9 +56,9 @@ func (r *Runner) goLive(ctx context.Context) {
 	}
 }
 
-// current looks the copy up on a connection of its own. A row that a pool returns is kept until the connection has had
-// 128 of them, and keeps 2 KiB of the pool's bookkeeping with it: one a second on connections that do thousands of other
-// things adds up to megabytes.
+// current looks the copy up on a connection that it takes itself. A row that a pool returns is kept until its
+// connection has had 128 of them, and keeps 2 KiB of the pool's bookkeeping with it: one a second, on connections that
+// do thousands of other things, adds up to megabytes.
 func (r *Runner) current(ctx context.Context) (known *view, err error) {
 	err = r.cfg.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
 		known, err = current(ctx, conn, r.cfg.Projection)

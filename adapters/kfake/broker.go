@@ -13,12 +13,12 @@ import (
 
 const maxPort = 65535
 
-// segmentBytes is how large a file of a partition gets where topics are trimmed. A file is deleted when all that it holds
-// has gone, so this is also what a trimmed partition takes at most beyond what is kept.
+// segmentBytes is how large a file of a partition gets where topics are trimmed. A file is deleted when all that it
+// holds has gone, so this is also what a trimmed partition takes at most beyond what is kept.
 const segmentBytes = 2 << 20
 
-// stateLogBytes is how large the logs of groups and producers get before the broker writes them anew. It reads them into
-// memory for that, and answers nobody meanwhile: at its own 10 MiB that showed as a step of 9 MiB after eight minutes.
+// stateLogBytes is how large the logs of groups and producers get before the broker writes them anew. It reads them
+// into memory for that, and answers nobody meanwhile: its own default is 10 MiB.
 const stateLogBytes = 1 << 20
 
 // Config says where the embedded broker listens and keeps its data.

@@ -48,7 +48,7 @@ func (b *Broker) trimming(ctx context.Context) {
 	}
 }
 
-// Trim deletes what may go from the trimmed topics. A broker does so by itself from time to time; it must not be closed.
+// Trim deletes what may go from the trimmed topics. A broker does so by itself every trimEvery. It must not be closed.
 func (b *Broker) Trim() error {
 	var errs []error
 	for _, t := range b.trimmed {

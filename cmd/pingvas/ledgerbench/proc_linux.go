@@ -110,8 +110,8 @@ func Resident(pid int) (int64, bool) {
 	return s.number(statResident) * int64(os.Getpagesize()), true
 }
 
-// Anonymous returns what of that is the process's own: neither pages of its program nor of other files, which the system
-// can drop at any time. It returns false where the operating system does not tell.
+// Anonymous returns what of that is the process's own: neither pages of its program nor of other files, which the
+// system can drop at any time. It returns false where the operating system does not tell.
 func Anonymous(pid int) (int64, bool) {
 	n := kibibytes(fmt.Sprintf("/proc/%d/status", pid), "RssAnon:") << 10
 	return n, n > 0
