@@ -33,7 +33,7 @@ func (r *Runner) goLive(ctx context.Context) {
 	var heads []eventstore.Head
 	var read time.Time
 	for wait := goLiveEvery; pause(ctx, wait); {
-		known, err := current(ctx, r.cfg.Pool, r.cfg.Projection)
+		known, err := r.current(ctx)
 		if wait = goLiveEvery; err == nil && known != nil && known.state == Live {
 			wait = liveLook
 			continue
@@ -54,6 +54,17 @@ func (r *Runner) goLive(ctx context.Context) {
 				slog.String("projection", r.cfg.Projection.Name()), slog.Any("error", err))
 		}
 	}
+}
+
+// current looks the copy up on a connection that it takes itself. A row that a pool returns is kept until its
+// connection has had 128 of them, and keeps 2 KiB of the pool's bookkeeping with it: one a second, on connections that
+// do thousands of other things, adds up to megabytes.
+func (r *Runner) current(ctx context.Context) (known *view, err error) {
+	err = r.cfg.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		known, err = current(ctx, conn, r.cfg.Projection)
+		return err
+	})
+	return known, err
 }
 
 // join has all shards write to the copy that is being built, or to a new one where there is none. A shard without

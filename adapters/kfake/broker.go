@@ -1,14 +1,25 @@
 package kfake
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 const maxPort = 65535
+
+// segmentBytes is how large a file of a partition gets where topics are trimmed. A file is deleted when all that it
+// holds has gone, so this is also what a trimmed partition takes at most beyond what is kept.
+const segmentBytes = 2 << 20
+
+// stateLogBytes is how large the logs of groups and producers get before the broker writes them anew. It reads them
+// into memory for that, and answers nobody meanwhile: its own default is 10 MiB.
+const stateLogBytes = 1 << 20
 
 // Config says where the embedded broker listens and keeps its data.
 type Config struct {
@@ -20,6 +31,8 @@ type Config struct {
 	// SyncWrites flushes every batch to the disk before it is acknowledged: survives a power loss, about ten times
 	// slower. It has no meaning without DataDir.
 	SyncWrites bool
+	// Trimmed are the topics of which only the newest records are kept.
+	Trimmed []Trimmed
 	// Logger receives warnings and errors of the broker. Required.
 	Logger *slog.Logger
 }
@@ -33,6 +46,9 @@ func (c Config) Validate() error {
 	if c.SyncWrites && c.DataDir == "" {
 		errs = append(errs, errors.New("sync writes need a data folder"))
 	}
+	for _, t := range c.Trimmed {
+		errs = append(errs, t.validate())
+	}
 	if c.Logger == nil {
 		errs = append(errs, errors.New("logger is required"))
 	}
@@ -43,6 +59,10 @@ func (c Config) Validate() error {
 type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
+	log     *slog.Logger
+	trimmed []Trimmed
+	stop    context.CancelFunc // of the trimming
+	ended   sync.WaitGroup     // it has
 }
 
 // New starts a broker and returns once it accepts connections. It fails when the configuration is invalid, the port
@@ -51,7 +71,13 @@ func New(cfg Config) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("embedded kafka config: %w", err)
 	}
-	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(cfg.Port), kfake.WithLogger(logger{cfg.Logger})}
+	settings := map[string]string{"state.log.compact.bytes": strconv.Itoa(stateLogBytes)}
+	if len(cfg.Trimmed) > 0 {
+		settings["log.segment.bytes"] = strconv.Itoa(segmentBytes)
+	}
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.Ports(cfg.Port), kfake.WithLogger(logger{cfg.Logger}), kfake.BrokerConfigs(settings),
+	}
 	if cfg.DataDir != "" {
 		opts = append(opts, kfake.DataDir(cfg.DataDir))
 	}
@@ -62,14 +88,23 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start embedded kafka: %w", err)
 	}
-	return &Broker{cluster: cluster, addr: cluster.ListenAddrs()[0]}, nil
+	ctx, stop := context.WithCancel(context.Background())
+	b := &Broker{cluster: cluster, addr: cluster.ListenAddrs()[0], log: cfg.Logger, trimmed: cfg.Trimmed, stop: stop}
+	if len(b.trimmed) > 0 {
+		b.ended.Go(func() { b.trimming(ctx) })
+	}
+	return b, nil
 }
 
 // Addr returns the address of the broker as host:port, for a client's list of brokers.
 func (b *Broker) Addr() string { return b.addr }
 
 // Close writes the state to the data folder, if there is one, and stops the broker. It is safe to call twice.
-func (b *Broker) Close() { b.cluster.Close() }
+func (b *Broker) Close() {
+	b.stop()
+	b.ended.Wait() // a closed cluster answers no question
+	b.cluster.Close()
+}
 
 // logger passes on what an operator may have to act upon; kfake's info level is one line per request.
 type logger struct{ log *slog.Logger }

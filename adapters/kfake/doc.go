@@ -5,6 +5,6 @@
 // the same code as against a cluster. It is development only: one broker, no replication, no access control, and,
 // unless SyncWrites is set, a power loss can take the newest records (a crash of the process cannot).
 //
-// Time and size retention run only on topics that set retention explicitly; give every topic a retention, or its
-// data folder grows for ever.
+// It keeps an index of every batch in memory, for as long as it keeps the batch. Time and size retention run only on
+// topics that set retention explicitly, and once an hour. A topic that is busy for days is better trimmed: see Trimmed.
 package kfake

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -29,10 +32,12 @@ type benchDevCmd struct {
 
 // devMemory is one reading. Memory is in bytes, 0 where the operating system does not tell.
 type devMemory struct {
-	Seconds  float64             `json:"seconds"` // since the load began
-	Process  int64               `json:"resident_bytes"`
-	Postgres int64               `json:"postgres_bytes"` // proportional set sizes of its processes
-	Latency  ledgerbench.Latency `json:"latency"`        // since the last reading
+	Seconds   float64             `json:"seconds"` // since the load began
+	Process   int64               `json:"resident_bytes"`
+	Anonymous int64               `json:"anonymous_bytes"` // of these, not of files
+	Live      int64               `json:"live_bytes"`      // of the heap after the last collection, without the ballast
+	Postgres  int64               `json:"postgres_bytes"`  // proportional set sizes of its processes
+	Latency   ledgerbench.Latency `json:"latency"`         // since the last reading
 }
 
 // Run implements the command.
@@ -74,7 +79,7 @@ func (c *benchDevCmd) measure(
 		return nil, err
 	}
 	target := ledgerbench.OurREST(strings.TrimPrefix(running.APIURL, "http://"), secrets)
-	return c.drive(ctx, out, lasts, devUnderLoad{target, process.Process.Pid, meter})
+	return c.drive(ctx, out, lasts, devUnderLoad{target, process.Process.Pid, meter, running.APIURL})
 }
 
 // devUnderLoad is what is driven and read.
@@ -82,13 +87,18 @@ type devUnderLoad struct {
 	target ledgerbench.Target
 	pid    int
 	meter  *ledgerbench.Meter
+	url    string
 }
 
 func (c *benchDevCmd) drive(
 	ctx context.Context, out io.Writer, lasts time.Duration, d devUnderLoad,
 ) ([]devMemory, error) {
-	readings := []devMemory{d.read(0)}
-	readings[0].print(out)
+	first, err := d.read(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	first.print(out)
+	readings := []devMemory{first}
 	start := time.Now()
 	w := ledgerbench.Workload{
 		Accounts: c.Accounts, Clients: c.Clients, Spread: ledgerbench.Uniform, Round: min(c.Every, lasts),
@@ -98,7 +108,10 @@ func (c *benchDevCmd) drive(
 		if err != nil {
 			return nil, err
 		}
-		reading := d.read(time.Since(start))
+		reading, err := d.read(ctx, time.Since(start))
+		if err != nil {
+			return nil, err
+		}
 		reading.Latency = latency
 		reading.print(out)
 		readings = append(readings, reading)
@@ -106,15 +119,41 @@ func (c *benchDevCmd) drive(
 	return readings, nil
 }
 
-func (d devUnderLoad) read(at time.Duration) devMemory {
+func (d devUnderLoad) read(ctx context.Context, at time.Duration) (devMemory, error) {
 	m := devMemory{Seconds: at.Seconds()}
 	m.Process, _ = ledgerbench.Resident(d.pid)
+	m.Anonymous, _ = ledgerbench.Anonymous(d.pid)
 	m.Postgres, _ = d.meter.PostgresMemory()
-	return m
+	live, err := gauge(ctx, d.url+"/metrics", liveHeapMetric)
+	m.Live = int64(live) - ballastBytes()
+	return m, err
+}
+
+// gauge asks a page of metrics for one without labels.
+func gauge(ctx context.Context, page, name string) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeMax)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
+	if err != nil {
+		return 0, fmt.Errorf("ask for metrics: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("ask for metrics: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(value, 64)
+		}
+	}
+	return 0, errors.Join(fmt.Errorf("%s tells no %s", page, name), lines.Err())
 }
 
 func (m devMemory) print(out io.Writer) {
-	fmt.Fprintf(out, "after %4.0f s: process %4d MiB resident, Postgres %4d MiB", m.Seconds, m.Process>>20, m.Postgres>>20)
+	fmt.Fprintf(out, "after %4.0f s: process %4d MiB resident, %4d anonymous, heap %3d live, Postgres %4d MiB",
+		m.Seconds, m.Process>>20, m.Anonymous>>20, m.Live>>20, m.Postgres>>20)
 	if m.Latency.Reserves > 0 {
 		fmt.Fprintf(out, "; %d reserves, p50 %.1f ms, p99 %.1f ms", m.Latency.Reserves, m.Latency.P50, m.Latency.P99)
 	}

@@ -72,8 +72,7 @@ type parts struct {
 func newParts(log *slog.Logger) *parts {
 	p := &parts{log: log, metrics: prometheus.NewRegistry(), pace: &commands.Pace{}}
 	p.observer = newObserver(p.metrics)
-	p.metrics.MustRegister(collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.metrics.MustRegister(newMemoryMetrics(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p
 }
 

@@ -126,7 +126,9 @@ func startPostgres(ctx context.Context, dir string, port int, log *slog.Logger) 
 }
 
 func (e *embedded) startKafka(port int, log *slog.Logger) error {
-	broker, err := kfake.New(kfake.Config{DataDir: filepath.Join(e.dir, "kafka"), Port: port, Logger: log})
+	broker, err := kfake.New(kfake.Config{
+		DataDir: filepath.Join(e.dir, "kafka"), Port: port, Trimmed: trimmed(), Logger: log,
+	})
 	if err != nil {
 		return fmt.Errorf("start the embedded Kafka: %w", err)
 	}

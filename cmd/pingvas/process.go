@@ -17,6 +17,9 @@ const (
 	metricsWriteMax  = 30 * time.Second
 )
 
+// servesMetrics is logged with the address, which says the port where it was left to the system.
+const servesMetrics = "the metrics are served"
+
 // processSettings are for roles that have no API of their own.
 type processSettings struct {
 	MetricsAddr string `name:"metrics-addr" env:"PINGVAS_METRICS_ADDR" placeholder:"HOST:PORT" help:"Address that /metrics is served on, for Prometheus; empty for none. The API serves its own."`
@@ -39,6 +42,7 @@ func (p *parts) metricsRole(s processSettings) (role, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: metricsHeaderMax, WriteTimeout: metricsWriteMax}
 	return role{"metrics", func(ctx context.Context) error {
+		p.log.InfoContext(ctx, servesMetrics, "addr", listener.Addr().String())
 		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 		defer stop()
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

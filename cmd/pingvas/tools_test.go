@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -203,29 +204,60 @@ func TestRepublishRefusesWhatCannotBeMeant(t *testing.T) {
 
 func TestARoleServesItsMetrics(t *testing.T) {
 	t.Parallel()
-	addr := freeAddr(t)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), toolMax)
+	defer cancel()
+	serves := newLogWait(servesMetrics, "addr")
 	ended := make(chan error, 1)
 	go func() {
-		ended <- single(ctx, quiet(), processSettings{addr}, func(p *parts) ([][]role, error) {
+		ended <- single(ctx, slog.New(serves), processSettings{"127.0.0.1:0"}, func(p *parts) ([][]role, error) {
 			outboxObserver{p.observer}.Lag(3, 17, time.Minute)
 			return [][]role{{{"wait", func(ctx context.Context) error { <-ctx.Done(); return nil }}}}, nil
 		})
 	}()
-	var page string
-	require.Eventually(t, func() bool {
-		response, err := http.Get("http://" + addr + "/metrics")
-		if err != nil {
-			return false
-		}
-		defer func() { _ = response.Body.Close() }()
-		text, err := io.ReadAll(response.Body)
-		page = string(text)
-		return err == nil
-	}, toolMax, 10*time.Millisecond)
-	require.Contains(t, page, `pingvas_outbox_lag_events{shard="3"} 17`)
-	require.Contains(t, page, `pingvas_outbox_lag_seconds{shard="3"} 60`)
+	var addr string
+	select {
+	case addr = <-serves.value:
+	case err := <-ended:
+		t.Fatalf("ended before it served its metrics: %v", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	page, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(page), `pingvas_outbox_lag_events{shard="3"} 17`)
+	require.Contains(t, string(page), `pingvas_outbox_lag_seconds{shard="3"} 60`)
 	cancel()
 	require.NoError(t, <-ended)
 	require.NotEmpty(t, processSettings{"nonsense"}.errors())
+}
+
+// logWait is a log that passes on what the first record with a message says under a key.
+type logWait struct {
+	slog.Handler
+	message, key string
+	value        chan string // capacity 1
+}
+
+func newLogWait(message, key string) *logWait {
+	return &logWait{slog.NewTextHandler(io.Discard, nil), message, key, make(chan string, 1)}
+}
+
+// Handle implements slog.Handler.
+func (w *logWait) Handle(_ context.Context, r slog.Record) error {
+	if r.Message != w.message {
+		return nil
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == w.key {
+			select {
+			case w.value <- a.Value.String():
+			default: // not the first
+			}
+		}
+		return true
+	})
+	return nil
 }

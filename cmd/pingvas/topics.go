@@ -5,10 +5,13 @@ import (
 	"time"
 
 	"github.com/pingvas/pingvas/adapters/kafka"
+	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/generation"
 	"github.com/pingvas/pingvas/domain/pricing"
 	"github.com/pingvas/pingvas/eventstore"
+	"github.com/pingvas/pingvas/workers/cleanup"
+	"github.com/pingvas/pingvas/workers/settle"
 )
 
 // How long topics keep their records. The ledger in Postgres is the record: Kafka only has to outlive its readers.
@@ -23,6 +26,21 @@ const (
 	resultsPartitions  = 8
 	progressPartitions = 4
 )
+
+// newestKept is how many records of each partition the embedded broker keeps for those who read without a group: of the
+// ledger's topic in 16 partitions what half a minute at 1,000 commands/s makes. Views that are further behind read the
+// ledger.
+const newestKept = 2048
+
+// trimmed are the topics of which the embedded broker keeps what somebody may still need instead of all of a time. The
+// ledger is the record, and nobody but the readers named here reads them from their start.
+func trimmed() []kfake.Trimmed {
+	return []kfake.Trimmed{
+		{Topic: eventstore.Topic, Newest: newestKept, Groups: []string{cleanup.ObjectsGroup}},
+		{Topic: generation.TopicResults, Newest: newestKept, Groups: []string{settle.Group}},
+		{Topic: generation.TopicProgress, Newest: newestKept},
+	}
+}
 
 // pools are the pools of workers.
 func pools() []string { return []string{pricing.PoolGPU} }

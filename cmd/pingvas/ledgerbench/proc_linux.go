@@ -110,6 +110,13 @@ func Resident(pid int) (int64, bool) {
 	return s.number(statResident) * int64(os.Getpagesize()), true
 }
 
+// Anonymous returns what of that is the process's own: neither pages of its program nor of other files, which the
+// system can drop at any time. It returns false where the operating system does not tell.
+func Anonymous(pid int) (int64, bool) {
+	n := kibibytes(fmt.Sprintf("/proc/%d/status", pid), "RssAnon:") << 10
+	return n, n > 0
+}
+
 // PostgresMemory returns the bytes of memory that the Postgres server of the meter holds. What its processes share is
 // counted once, at its owner's side: proportional set sizes add up.
 func (m *Meter) PostgresMemory() (int64, bool) {
@@ -143,14 +150,19 @@ func childrenOf(parent int) []int {
 
 // proportional returns the Pss of a process in bytes, or 0.
 func proportional(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	return kibibytes(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:") << 10
+}
+
+// kibibytes returns what the line of a name tells in a file of /proc, or 0.
+func kibibytes(file, name string) int64 {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "Pss:" {
-			kib, _ := strconv.ParseInt(fields[1], 10, 64)
-			return kib << 10
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == name {
+			n, _ := strconv.ParseInt(fields[1], 10, 64) // the kernel wrote it
+			return n
 		}
 	}
 	return 0
