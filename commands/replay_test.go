@@ -213,8 +213,8 @@ func (p *proven) save(ctx context.Context, s eventstore.Snapshot) error {
 	return nil
 }
 
-// snapshotEvery is how many events an account gets between two snapshots.
-const snapshotEvery = 250
+// snapshotEvery is how many events an account with many grants gets between two snapshots.
+const snapshotEvery = 2000
 
 // Whatever fails meanwhile, only what is recorded is ever saved: a snapshot that was made of a state on its way goes
 // with it.

@@ -9,17 +9,17 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// snapshotEvery is how many events an account gets between two snapshots, and so how many are read for it at most,
-// besides those that other processes have appended. One with many things in its state gets more, one for each
-// snapshotThings of them, since such a state costs as much more to write.
+// How many events an account gets between two snapshots, and so how many are read for it at most, besides those that
+// other processes have appended: within bounds snapshotThing for each thing in its state, which has to be written.
 const (
-	snapshotEvery  = 250
-	snapshotThings = 2
+	snapshotLeast = 250
+	snapshotMost  = 2000
+	snapshotThing = 4
 )
 
 // SnapshotDue reports whether an account that has got so many events since its last snapshot is to have another.
 func SnapshotDue(s *account.State, events int64) bool {
-	return events >= max(snapshotEvery, int64(s.Things()/snapshotThings))
+	return events >= int64(min(max(snapshotLeast, snapshotThing*s.Things()), snapshotMost))
 }
 
 // restore begins the accounts among the entries with what was kept of them. Other streams are short.
