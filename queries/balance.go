@@ -80,18 +80,18 @@ func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, A
 // draw order. What open reservations still hold of a grant that have run out by the time of the balance comes last.
 const (
 	// sqlBalance is for the present, which is now, or the time of the account's newest movement if that is later: the
-	// clocks of two servers differ, and whoever has just spent must see it. Nothing has happened after it.
+	// clocks of two servers differ, and whoever has just spent must see it. Nothing has happened after it. What has lapsed
+	// is looked through for each grant, since it is hardly ever more than nothing.
 	sqlBalance = `WITH lapsed AS MATERIALIZED (
-			SELECT part.grant_id, sum(part.amount) AS amount
+			SELECT part.grant_id, part.amount
 			FROM reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
 			WHERE r.account = $1 AND r.ended_at IS NULL
 				AND r.expires_at <= greatest($2, (SELECT max(at) FROM movements WHERE account = $1))
-			GROUP BY part.grant_id
 		)
 		SELECT a.version, greatest($2, (SELECT max(at) FROM movements WHERE account = $1)), a.credit_line,
 			g.grant_id, g.source, g.priority, g.amount, g.available, g.reserved, g.consumed, g.expired,
 			g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
-			coalesce((SELECT lapsed.amount FROM lapsed WHERE lapsed.grant_id = g.grant_id), 0)::bigint
+			coalesce((SELECT sum(lapsed.amount) FROM lapsed WHERE lapsed.grant_id = g.grant_id), 0)::bigint
 		FROM accounts a, grants g WHERE a.account = $1 AND g.account = $1
 		ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
 	// sqlBalanceAt takes back what happened to each grant after a time. What ran out by then may have been put off, but
