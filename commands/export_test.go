@@ -18,6 +18,9 @@ const (
 	RecentMax   = recentMax
 )
 
+// LoadsMax is how many commands may read at once.
+func LoadsMax() int { return loadsMax() }
+
 // Waiting returns how many commands wait to be appended, besides those that are being appended.
 func (l *Ledger) Waiting() int {
 	n := 0

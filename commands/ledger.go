@@ -55,6 +55,7 @@ type Ledger struct {
 	codec     *eventstore.Codec
 	kept      eventstore.Snapshots
 	appenders []*appender
+	loads     chan struct{} // held while a page of the streams of a command is read
 	// leaseMin is Config.LeaseMin or its default.
 	leaseMin time.Duration
 }
@@ -66,6 +67,7 @@ func New(c Config) (*Ledger, error) {
 	}
 	l := &Ledger{
 		store: c.Store, codec: c.Codec, kept: c.Snapshots, leaseMin: cmp.Or(c.LeaseMin, LeaseMinDefault),
+		loads: make(chan struct{}, loadsMax()),
 	}
 	n := cmp.Or(c.Appenders, min(runtime.GOMAXPROCS(0), usualAppenders))
 	for range min(n, c.Store.Shards()) {

@@ -91,12 +91,14 @@ func (l *losable) LoadSnapshots(_ context.Context, _ int, streams []string) (out
 	return out, nil
 }
 
-func (l *losable) SaveSnapshot(_ context.Context, _ int, s eventstore.Snapshot) error {
+func (l *losable) SaveSnapshots(_ context.Context, all []eventstore.Snapshot) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old := l.snapshots[s.Stream]; old.Version < s.Version {
-		l.snapshots[s.Stream] = s
-		l.saved++
+	for _, s := range all {
+		if old := l.snapshots[s.Stream]; old.Version < s.Version {
+			l.snapshots[s.Stream] = s
+			l.saved++
+		}
 	}
 	return nil
 }

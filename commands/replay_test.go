@@ -177,11 +177,20 @@ func (p *proven) LoadSnapshots(context.Context, int, []string) ([]eventstore.Sna
 	return p.at[len(p.at)-1:], nil
 }
 
-func (p *proven) SaveSnapshot(ctx context.Context, shard int, s eventstore.Snapshot) error {
+func (p *proven) SaveSnapshots(ctx context.Context, all []eventstore.Snapshot) error {
+	for _, s := range all {
+		if err := p.save(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *proven) save(ctx context.Context, s eventstore.Snapshot) error {
 	state := account.Initial()
 	at := eventstore.StreamVersion{Stream: s.Stream}
 	for at.Version < s.Version {
-		page, err := p.store.ReadStreams(ctx, shard, []eventstore.StreamVersion{at}, eventstore.ReadMax)
+		page, err := p.store.ReadStreams(ctx, s.Shard, []eventstore.StreamVersion{at}, eventstore.ReadMax)
 		if err != nil || len(page) == 0 {
 			p.t.Errorf("a snapshot at version %d of a stream that has %d: %v", s.Version, at.Version, err)
 			return err
@@ -204,7 +213,7 @@ func (p *proven) SaveSnapshot(ctx context.Context, shard int, s eventstore.Snaps
 	return nil
 }
 
-// snapshotEvery is how many events an account gets between two snapshots.
+// snapshotEvery is how many events an account with many grants gets between two snapshots.
 const snapshotEvery = 2000
 
 // Whatever fails meanwhile, only what is recorded is ever saved: a snapshot that was made of a state on its way goes

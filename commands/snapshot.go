@@ -9,9 +9,18 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// snapshotEvery is how many events an account gets between two snapshots, and so how many are read for it at most,
-// besides those that other processes have appended.
-const snapshotEvery = 2000
+// How many events an account gets between two snapshots, and so how many are read for it at most, besides those that
+// other processes have appended: within bounds snapshotThing for each thing in its state, which has to be written.
+const (
+	snapshotLeast = 250
+	snapshotMost  = 2000
+	snapshotThing = 4
+)
+
+// SnapshotDue reports whether an account that has got so many events since its last snapshot is to have another.
+func SnapshotDue(s *account.State, events int64) bool {
+	return events >= int64(min(max(snapshotLeast, snapshotThing*s.Things()), snapshotMost))
+}
 
 // restore begins the accounts among the entries with what was kept of them. Other streams are short.
 func (l *Ledger) restore(ctx context.Context, shard int, byName map[string]*entry) error {
@@ -49,11 +58,13 @@ func (l *Ledger) save(snapshots []*snapshot) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
+	all := make([]eventstore.Snapshot, 0, len(snapshots))
 	for _, s := range snapshots {
 		if state, err := json.Marshal(s.state); err == nil {
-			_ = l.kept.SaveSnapshot(ctx, s.shard, eventstore.Snapshot{
-				StreamVersion: s.at, Format: account.SnapshotFormat, State: state,
+			all = append(all, eventstore.Snapshot{
+				StreamVersion: s.at, Shard: s.shard, Format: account.SnapshotFormat, State: state,
 			})
 		}
 	}
+	_ = l.kept.SaveSnapshots(ctx, all)
 }

@@ -72,7 +72,7 @@ func TestSnapshotsSaveReadingAndNothingElse(t *testing.T) {
 		name   string
 		change func([]eventstore.Snapshot) []eventstore.Snapshot
 		most   int
-	}{{"kept", nil, 1000}, {"lost", lost, 3000}, {"of another program", foreign, 3000}, {"broken", broken, 3000}}
+	}{{"kept", nil, 250}, {"lost", lost, 3000}, {"of another program", foreign, 3000}, {"broken", broken, 3000}}
 	for _, c := range cases {
 		store := &counting{Store: b.store, Snapshots: kept, change: c.change}
 		restarted, err := commands.New(commands.Config{Store: store, Codec: b.codec, Snapshots: store})

@@ -85,7 +85,7 @@ func (w *work) putLast(n int) {
 // snapshot returns the account as the decision has left it, if it has got many events since the last snapshot.
 func (w *work) snapshot(shard int) *snapshot {
 	a := w.account
-	if a == nil || a.version-a.kept < snapshotEvery {
+	if a == nil || !SnapshotDue(a.state, a.version-a.kept) {
 		return nil
 	}
 	a.kept = a.version

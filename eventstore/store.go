@@ -52,13 +52,14 @@ type OutcomeKey struct {
 type Snapshots interface {
 	// LoadSnapshots returns the newest snapshot of each of the streams that has one.
 	LoadSnapshots(ctx context.Context, shard int, streams []string) ([]Snapshot, error)
-	// SaveSnapshot keeps a snapshot unless a newer one is there.
-	SaveSnapshot(ctx context.Context, shard int, s Snapshot) error
+	// SaveSnapshots keeps each of the snapshots unless a newer one of its stream is there.
+	SaveSnapshots(ctx context.Context, all []Snapshot) error
 }
 
 // Snapshot is a folded stream.
 type Snapshot struct {
 	StreamVersion
+	Shard  int
 	Format int    // the caller's; others than the current one are of no use
 	State  []byte // JSON
 }

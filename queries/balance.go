@@ -57,12 +57,12 @@ type Grant struct {
 // Balance returns the balance as it was, or will be if nothing else happens, at a time; zero means now. It returns
 // CodeNotFound for an account that was not open then.
 func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, As, error) {
-	present := at.IsZero()
-	if present {
-		at = time.Now().UTC().Truncate(time.Microsecond)
+	sql := sqlBalanceAt
+	if at.IsZero() {
+		sql, at = sqlBalance, time.Now().UTC().Truncate(time.Microsecond)
 	}
 	var b Balance
-	question := projections.Question{SQL: sqlBalance, Args: []any{r.Account, at, present}}
+	question := projections.Question{SQL: sql, Args: []any{r.Account, at}}
 	as, err := s.once(ctx, r, []projections.Progress{s.views.balance}, question, func(rows pgx.Rows) error {
 		b = Balance{}
 		grants, err := pgx.CollectRows(rows, b.scanGrant)
@@ -76,35 +76,48 @@ func (s *Service) Balance(ctx context.Context, r Read, at time.Time) (Balance, A
 	return b, as, err
 }
 
-// sqlBalance returns the grants made by a time, the credit line among them, each with what is so of the account. It
-// takes back what happened to each grant after the time, and adds what open reservations that have run out by then
-// still hold of it. Their expiry may have been put off after that time, but only before it came. Grants come in draw
-// order. The present is now, or the time of the account's newest movement if that is later: the clocks of two servers
-// differ, and whoever has just spent must see it.
-const sqlBalance = `WITH moment AS MATERIALIZED (SELECT CASE WHEN $3 THEN
-			greatest($2::timestamptz, (SELECT max(at) FROM movements WHERE account = $1)) ELSE $2 END AS at
-	), later AS (
-		SELECT grant_id, sum(available) AS available, sum(reserved) AS reserved, sum(consumed) AS consumed,
-			sum(expired) AS expired
-		FROM movements WHERE account = $1 AND at > (SELECT at FROM moment) GROUP BY grant_id
-	), lapsed AS (
-		SELECT part.grant_id, sum(part.amount) AS amount
-		FROM reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
-		WHERE r.account = $1 AND r.at <= (SELECT at FROM moment) AND r.expires_at <= (SELECT at FROM moment)
-			AND (r.ended_at IS NULL OR r.ended_at > (SELECT at FROM moment))
-		GROUP BY part.grant_id
-	)
-	SELECT a.version, m.at, (SELECT l.credit_line FROM credit_lines l
-			WHERE l.account = $1 AND l.at <= (SELECT at FROM moment) ORDER BY l.pos DESC LIMIT 1),
-		g.grant_id, g.source, g.priority, g.amount,
-		(g.available - coalesce(later.available, 0))::bigint, (g.reserved - coalesce(later.reserved, 0))::bigint,
-		(g.consumed - coalesce(later.consumed, 0))::bigint, (g.expired - coalesce(later.expired, 0))::bigint,
-		g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
-		coalesce(lapsed.amount, 0)::bigint
-	FROM moment m CROSS JOIN accounts a JOIN grants g ON g.account = $1 AND g.at <= (SELECT at FROM moment)
-		LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
-	WHERE a.account = $1
-	ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
+// What an account has, grant by grant, the credit line among them, each with what is so of the account. Grants come in
+// draw order. What open reservations still hold of a grant that have run out by the time of the balance comes last.
+const (
+	// sqlBalance is for the present, which is now, or the time of the account's newest movement if that is later: the
+	// clocks of two servers differ, and whoever has just spent must see it. Nothing has happened after it. What has lapsed
+	// is looked through for each grant, since it is hardly ever more than nothing.
+	sqlBalance = `WITH lapsed AS MATERIALIZED (
+			SELECT part.grant_id, part.amount
+			FROM reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
+			WHERE r.account = $1 AND r.ended_at IS NULL
+				AND r.expires_at <= greatest($2, (SELECT max(at) FROM movements WHERE account = $1))
+		)
+		SELECT a.version, greatest($2, (SELECT max(at) FROM movements WHERE account = $1)), a.credit_line,
+			g.grant_id, g.source, g.priority, g.amount, g.available, g.reserved, g.consumed, g.expired,
+			g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
+			coalesce((SELECT sum(lapsed.amount) FROM lapsed WHERE lapsed.grant_id = g.grant_id), 0)::bigint
+		FROM accounts a, grants g WHERE a.account = $1 AND g.account = $1
+		ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
+	// sqlBalanceAt takes back what happened to each grant after a time. What ran out by then may have been put off, but
+	// only before it came.
+	sqlBalanceAt = `WITH later AS (
+			SELECT grant_id, sum(available) AS available, sum(reserved) AS reserved, sum(consumed) AS consumed,
+				sum(expired) AS expired
+			FROM movements WHERE account = $1 AND at > $2 GROUP BY grant_id
+		), lapsed AS (
+			SELECT part.grant_id, sum(part.amount) AS amount
+			FROM reservations r, unnest(r.slice_grants, r.slice_amounts) AS part (grant_id, amount)
+			WHERE r.account = $1 AND r.at <= $2 AND r.expires_at <= $2 AND (r.ended_at IS NULL OR r.ended_at > $2)
+			GROUP BY part.grant_id
+		)
+		SELECT a.version, $2::timestamptz, (SELECT l.credit_line FROM credit_lines l
+				WHERE l.account = $1 AND l.at <= $2 ORDER BY l.pos DESC LIMIT 1),
+			g.grant_id, g.source, g.priority, g.amount,
+			(g.available - coalesce(later.available, 0))::bigint, (g.reserved - coalesce(later.reserved, 0))::bigint,
+			(g.consumed - coalesce(later.consumed, 0))::bigint, (g.expired - coalesce(later.expired, 0))::bigint,
+			g.repaid_line, g.effective_at, g.expires_at, g.models, g.operations, g.at,
+			coalesce(lapsed.amount, 0)::bigint
+		FROM accounts a JOIN grants g ON g.account = $1 AND g.at <= $2
+			LEFT JOIN later USING (grant_id) LEFT JOIN lapsed USING (grant_id)
+		WHERE a.account = $1
+		ORDER BY g.priority, g.expires_at NULLS LAST, g.pos`
+)
 
 // scanGrant returns a grant as it was at the time of the balance, which it sets.
 func (b *Balance) scanGrant(row pgx.CollectableRow) (Grant, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/account"
+	"github.com/pingvas/pingvas/projections/balance"
 	"github.com/pingvas/pingvas/projections/projectiontest"
 	"github.com/pingvas/pingvas/queries"
 )
@@ -124,6 +125,29 @@ func TestBalanceNow(t *testing.T) {
 	require.EqualValues(t, len(c.Facts), b.Version)
 	_, _, err = f.service.Balance(t.Context(), f.read(c), projectiontest.Start().Add(-time.Second))
 	requireCode(t, domain.CodeNotFound, err)
+}
+
+// The present is that of the newest event even where another server's clock is ahead of ours: first all events are in
+// the past, then the newest are an hour ahead.
+func TestBalanceNowIsWhatTheDomainSays(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		f := newFixture(t, 70+seed, 200)
+		for range 2 {
+			for _, c := range f.Accounts {
+				state := account.Initial()
+				for _, e := range c.Facts {
+					state = account.Evolve(state, e)
+				}
+				b, _, err := f.service.Balance(t.Context(), f.read(c), time.Time{})
+				require.NoError(t, err)
+				requireBalance(t, state.At(b.At), b)
+			}
+			f.Now = time.Now().UTC().Truncate(time.Second).Add(time.Hour)
+			f.Play(100)
+			f.catchUp(t, balance.New())
+		}
+	}
 }
 
 func TestAccount(t *testing.T) {

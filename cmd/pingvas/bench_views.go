@@ -44,7 +44,8 @@ type benchViewsResults struct {
 
 func (c *benchViewsCmd) measure(ctx context.Context, b *bench) (any, error) {
 	write := ledgerbench.Pictures{
-		Store: b.store, Codec: b.codec, Images: c.Images, Own: c.Own, Accounts: c.Accounts, Progress: b.notes,
+		Store: b.store, Snapshots: b.store, Codec: b.codec, Images: c.Images, Own: c.Own, Accounts: c.Accounts,
+		Progress: b.notes,
 	}
 	if err := write.Write(ctx); err != nil {
 		return nil, err

@@ -26,17 +26,24 @@ func (s *Store) LoadSnapshots(ctx context.Context, shard int, streams []string) 
 	return found, ctx.Err()
 }
 
-// SaveSnapshot implements eventstore.Snapshots.
-func (s *Store) SaveSnapshot(ctx context.Context, shard int, kept eventstore.Snapshot) error {
-	if err := eventstore.CheckRead(shard, len(s.shards), 1); err != nil {
-		return err
+// SaveSnapshots implements eventstore.Snapshots.
+func (s *Store) SaveSnapshots(ctx context.Context, all []eventstore.Snapshot) error {
+	for _, kept := range all {
+		if err := eventstore.CheckRead(kept.Shard, len(s.shards), 1); err != nil {
+			return err
+		}
 	}
-	sh := s.shards[shard]
+	for _, kept := range all {
+		s.shards[kept.Shard].keep(kept)
+	}
+	return ctx.Err()
+}
+
+func (sh *shard) keep(kept eventstore.Snapshot) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if kept.Version >= sh.snapshots[kept.Stream].Version {
 		kept.State = bytes.Clone(kept.State)
 		sh.snapshots[kept.Stream] = kept
 	}
-	return ctx.Err()
 }

@@ -11,9 +11,10 @@ import (
 
 // How the ledger is watched and published.
 const (
-	// pollMin is the time between two looks at the heads while events come, pollMax while none do.
+	// pollMin is the time between two looks at the heads while events come, pollMax while none do: the first event after
+	// a rest waits for so long. A look costs the database about 0.1 ms.
 	pollMin = 20 * time.Millisecond
-	pollMax = 250 * time.Millisecond
+	pollMax = 50 * time.Millisecond
 	// batchEvents bounds what is read and published at once.
 	batchEvents = 500
 	// recheckEvery is how often a shard looks whether its checkpoint was moved, and its partition has lost events.

@@ -24,9 +24,10 @@ const (
 	moved_at timestamptz NOT NULL DEFAULT now()
 )`
 	sqlLoad = `SELECT pos FROM outbox.checkpoints WHERE shard = $1`
-	// A shard without a row is at 0, and only there.
+	// A shard without a row is at 0, and only there. The commit does not wait for the disk, of which the commands have
+	// more need: a crash of the database takes the newest moves back, and what they stood for is published again.
 	sqlMove = `INSERT INTO outbox.checkpoints AS c (shard, pos)
-SELECT $1::integer, $3::bigint
+SELECT $1::integer, $3::bigint FROM set_config('synchronous_commit', 'off', true)
 WHERE $2::bigint = 0 OR EXISTS (SELECT 1 FROM outbox.checkpoints WHERE shard = $1::integer)
 ON CONFLICT (shard) DO UPDATE SET pos = excluded.pos, moved_at = now() WHERE c.pos = $2::bigint`
 )

@@ -25,7 +25,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	for name, sql := range map[string]string{
 		"append": appendSQL, "heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL, "told": toldSQL,
 		"read shard": readShardSQL, "read streams": readStreamsSQL, "lock": lockSQL,
-		"load snapshots": loadSnapshotsSQL, "save a snapshot": saveSnapshotSQL,
+		"load snapshots": loadSnapshotsSQL, "save a snapshot": saveSnapshotsSQL,
 		"create schema": createSchemaSQL, "create": createSQL, "select shards": selectShardsSQL,
 	} {
 		_, err := conn.Conn().Prepare(t.Context(), name, sql)

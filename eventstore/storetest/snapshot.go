@@ -14,20 +14,26 @@ func testSnapshots(t *testing.T, s *suite) {
 	require.True(t, ok)
 	snapshot := func(stream string, version int64, state string) eventstore.Snapshot {
 		return eventstore.Snapshot{
-			StreamVersion: eventstore.StreamVersion{Stream: stream, Version: version}, Format: 7, State: []byte(state),
+			StreamVersion: eventstore.StreamVersion{Stream: stream, Version: version}, Shard: s.shard, Format: 7,
+			State: []byte(state),
 		}
 	}
-	save := func(s2 eventstore.Snapshot) { require.NoError(t, kept.SaveSnapshot(t.Context(), s.shard, s2)) }
-	save(snapshot("account-a", 10, `{"n": 10}`))
-	save(snapshot("account-b", 5, `{"n": 5}`))
-	save(snapshot("account-a", 20, `{"n": 20}`))
+	elsewhere := snapshot("account-d", 3, `{"n": 3}`)
+	elsewhere.Shard--
+	save := func(all ...eventstore.Snapshot) { require.NoError(t, kept.SaveSnapshots(t.Context(), all)) }
+	save()
+	save(snapshot("account-a", 10, `{"n": 10}`), snapshot("account-b", 5, `{"n": 5}`), elsewhere)
+	save(snapshot("account-a", 18, `{"n": 18}`), snapshot("account-a", 20, `{"n": 20}`),
+		snapshot("account-a", 19, `{"n": 19}`))
 	save(snapshot("account-a", 15, `{"n": 15}`)) // of a process that was behind
 
 	found, err := kept.LoadSnapshots(t.Context(), s.shard, []string{"account-a", "account-c"})
 	require.NoError(t, err)
 	require.Equal(t, []eventstore.Snapshot{snapshot("account-a", 20, `{"n": 20}`)}, found)
-	none, err := kept.LoadSnapshots(t.Context(), s.shard-1, []string{"account-a"})
+	found, err = kept.LoadSnapshots(t.Context(), s.shard-1, []string{"account-a", "account-d"})
 	require.NoError(t, err)
-	require.Empty(t, none, "another shard")
+	require.Equal(t, []eventstore.Snapshot{elsewhere}, found, "another shard")
+	elsewhere.Shard = -1
+	require.Error(t, kept.SaveSnapshots(t.Context(), []eventstore.Snapshot{elsewhere}))
 	require.Empty(t, ReadAll(t, s.store, s.shard), "they are no part of the record")
 }

@@ -19,6 +19,7 @@ type Author struct {
 	codec   *eventstore.Codec
 	state   *account.State
 	version int64
+	saved   int64 // version of the newest snapshot
 	pick    *picker
 	hold    domain.ReservationID // to be ended next, or empty
 }
@@ -108,6 +109,19 @@ func (a *Author) do(ctx context.Context, u *eventstore.Unit, name string, c acco
 		})
 	}
 	return nil
+}
+
+// save saves a snapshot of what was written.
+func (a *Author) save(ctx context.Context, to eventstore.Snapshots, shard int) error {
+	state, err := json.Marshal(a.state.Snapshot())
+	if err != nil {
+		return fmt.Errorf("encode a snapshot: %w", err)
+	}
+	a.saved = a.version
+	return to.SaveSnapshots(ctx, []eventstore.Snapshot{{
+		StreamVersion: eventstore.StreamVersion{Stream: eventstore.AccountStream(a.id), Version: a.version},
+		Shard:         shard, Format: account.SnapshotFormat, State: state,
+	}})
 }
 
 // byShard sorts authors of so many accounts into the shards of the accounts.

@@ -2,19 +2,17 @@ package ledgerbench
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/pingvas/pingvas/commands"
-	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/eventstore"
 )
 
 // coldBehind is how many events the snapshot of a long account lacks: nearly as many as the ledger lets pass between
 // two snapshots, so that the slowest case is measured.
-const coldBehind = 990
+const coldBehind = 240
 
 // Long is one account with many events.
 type Long struct {
@@ -53,7 +51,7 @@ func (l Long) Write(ctx context.Context) error {
 		}
 		u = eventstore.Unit{}
 		if a.Version() == snapshotAt {
-			if err := l.save(ctx, shard, a); err != nil {
+			if err := a.save(ctx, l.Snapshots, shard); err != nil {
 				return err
 			}
 		}
@@ -62,17 +60,6 @@ func (l Long) Write(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (l Long) save(ctx context.Context, shard int, a *Author) error {
-	state, err := json.Marshal(a.State().Snapshot())
-	if err != nil {
-		return fmt.Errorf("encode a snapshot: %w", err)
-	}
-	return l.Snapshots.SaveSnapshot(ctx, shard, eventstore.Snapshot{
-		StreamVersion: eventstore.StreamVersion{Stream: eventstore.AccountStream(AccountID(0)), Version: a.Version()},
-		Format:        account.SnapshotFormat, State: state,
-	})
 }
 
 // Cold is how long the first commands took that ledgers without anything in memory ran on a long account, in

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pingvas/pingvas/commands"
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/domain/generation"
@@ -30,7 +31,9 @@ const (
 // Pictures says what to write: accounts with generations that were settled and the images they made.
 type Pictures struct {
 	Store eventstore.Store
-	Codec *eventstore.Codec
+	// Snapshots gets those that the ledger would have left.
+	Snapshots eventstore.Snapshots
+	Codec     *eventstore.Codec
 	// Images in all, of which the first account has Own, and the others the rest in equal parts.
 	Images, Own int
 	Accounts    int
@@ -77,6 +80,11 @@ func (p Pictures) account(ctx context.Context, shard int, a *Author, jobs int) e
 		}
 		if err := appendAll(ctx, p.Store, shard, []eventstore.Unit{u}); err != nil {
 			return err
+		}
+		if commands.SnapshotDue(a.state, a.version-a.saved) {
+			if err := a.save(ctx, p.Snapshots, shard); err != nil {
+				return err
+			}
 		}
 		if jobs -= jobsUnit; jobs <= 0 {
 			return nil
