@@ -125,7 +125,7 @@ func (d devUnderLoad) read(ctx context.Context, at time.Duration) (devMemory, er
 	m.Anonymous, _ = ledgerbench.Anonymous(d.pid)
 	m.Postgres, _ = d.meter.PostgresMemory()
 	live, err := gauge(ctx, d.url+"/metrics", liveHeapMetric)
-	m.Live = int64(live) - ballastBytes()
+	m.Live = int64(live) - int64(ballastBytes(heapBallast))
 	return m, err
 }
 

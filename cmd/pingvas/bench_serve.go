@@ -83,6 +83,7 @@ func serveNaive(ctx context.Context, p *parts, listener net.Listener) error {
 // serveAPI serves the API as `pingvas api` does, only without what keeps the search index: no request here needs Kafka
 // or the picture store.
 func serveAPI(ctx context.Context, p *parts, listener net.Listener) error {
+	p.ballast = newBallast(apiBallast)
 	q, err := p.newQueries(nil, nil)
 	if err != nil {
 		return err

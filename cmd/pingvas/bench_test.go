@@ -136,7 +136,7 @@ func TestBenchCold(t *testing.T) {
 	require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT count(*), max(version) FROM ledger.snapshots`).
 		Scan(&snapshots, &version))
 	require.EqualValues(t, 1, snapshots)
-	require.EqualValues(t, 2010, version, "the cold starts went on from the snapshot and made no other")
+	require.EqualValues(t, 2760, version, "the cold starts went on from the snapshot and made no other")
 	require.NoError(t, verify(t.Context(), b.parts, false, b.out))
 }
 

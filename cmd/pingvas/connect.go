@@ -67,6 +67,7 @@ type parts struct {
 	pictureOrigins []string
 
 	closers []func()
+	ballast []byte
 }
 
 func newParts(log *slog.Logger) *parts {

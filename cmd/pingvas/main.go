@@ -44,7 +44,7 @@ type cli struct {
 }
 
 func main() {
-	ballast := newBallast()
+	ballast := newBallast(heapBallast)
 	code := run(os.Args[1:], os.Stdout, os.Stderr)
 	runtime.KeepAlive(ballast)
 	os.Exit(code)

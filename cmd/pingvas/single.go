@@ -53,7 +53,7 @@ func (c *apiCmd) Run(ctx context.Context, log *slog.Logger) error {
 }
 
 func (c *apiCmd) open(ctx context.Context, p *parts) ([][]role, error) {
-	p.leaseMin = c.LeaseMin
+	p.leaseMin, p.ballast = c.LeaseMin, newBallast(apiBallast)
 	if err := p.openLedger(ctx, c.ledgerSettings); err != nil {
 		return nil, err
 	}
