@@ -67,9 +67,10 @@ func TestUsualBodiesAreAccepted(t *testing.T) {
 	all := schemasOf(t)
 	for name, body := range map[string]string{
 		"POST /v1/accounts body":                          `{"name":"Ada"}`,
-		"POST /v1/reservations body":                      `{"amount":10,"use":{"model":"m","operation":"text_to_image"},"expires_in":3600}`,
+		"POST /v1/reservations body":                      `{"amount":10,"use":{"model":"m"},"expires_in":3600}`,
 		"POST /v1/reservations/{reservation}/settle body": `{"amount":0}`,
-		"POST /v1/generations body": `{"model":"flux-dev","prompt":"고양이","width":512,"height":512,"steps":20,` +
+		"POST /v1/generations body": `{"model":"flux-dev","prompt":"고양이","width":512,"height":512,` +
+			`"steps":20,` +
 			`"count":2,"seed":4294967295,"guidance":3.5,"tags":["a"]}`,
 		"POST /v1/quotes body":             `{"model":"flux-dev","count":1}`,
 		"POST /v1/reservations:batch body": `{"commands":[{"reserve":{"amount":1}}]}`,
