@@ -34,9 +34,6 @@ type Config struct {
 	// Groups is the number of groups that the shards are divided into, each with a leader of its own; 0 means 1. All
 	// outboxes must have the same.
 	Groups int
-	// Wake gets a signal when this process has appended events; nil means that only polling finds them. With several
-	// groups one of them gets it.
-	Wake <-chan struct{}
 	// Metrics may be nil.
 	Metrics Metrics
 	// Log is required.
@@ -132,7 +129,6 @@ func (o *Outbox) watch(ctx context.Context, shards []*shard) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-o.cfg.Wake:
 		}
 		heads, err := o.cfg.Ledger.Heads(ctx)
 		wait = min(2*wait, pollMax)

@@ -258,15 +258,14 @@ func TestNewEventsAreFoundSoon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		wake := make(chan struct{})
-		stop := w.start(t, func(c *outbox.Config) { c.Wake = wake })
-		time.Sleep(time.Hour)
+		stop := w.start(t, nil)
+		time.Sleep(time.Hour) // at rest
 		w.append(t, 0, 1)
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
 		w.requireComplete(t)
-		time.Sleep(time.Hour)
-		w.append(t, 2, 1)
-		wake <- struct{}{}
+		w.append(t, 2, 1) // while it looks more often
+		time.Sleep(40 * time.Millisecond)
 		synctest.Wait()
 		w.requireComplete(t)
 		stop()
