@@ -34,6 +34,7 @@ const order = [
   ["downloads the picture", steps.downloadPicture],
   ["shows what the image cost, posting by posting", steps.readSettlement],
   ["filters by tag and by favourites", steps.filterImages],
+  ["sorts images into a board, many at once, gives stars and keeps a search", steps.keepOrder],
   ["refills the form from an image", steps.reuseSettings],
   ["lists every movement of credits", steps.readStatement],
   ["speaks Korean", steps.speakKorean],

@@ -287,6 +287,50 @@ export async function filterImages({ page }) {
   await until("the tagged one", found, (n) => n === 1);
 }
 
+const BOARD = "Winter and sea";
+const SEARCH = "The best ones";
+
+export async function keepOrder({ page, shoot }) {
+  const found = () => page.getByTestId("image").count();
+  const board = page.getByRole("button", { name: new RegExp(`^${BOARD}`) });
+  await page.getByLabel("Tag", { exact: true }).fill("");
+  await until("all images", found, (n) => n === 2);
+  await page.getByLabel("New board").fill(BOARD);
+  await page.getByRole("button", { name: "Create board" }).click();
+  await board.waitFor();
+
+  await page.getByRole("button", { name: "Select images" }).click();
+  await page.getByRole("button", { name: "Select all that match" }).click();
+  await page.getByTestId("chosen").getByText("2 selected").waitFor();
+  await page.getByLabel("Add to board").selectOption({ label: BOARD });
+  await page.getByText("Changed 2 images.").waitFor();
+  await board.getByText("2 images").waitFor();
+  await assertLoaded(board.locator("img"));
+  await shoot("10-boards");
+
+  await page.getByRole("button", { name: /^Open image: A lighthouse/ }).click();
+  await dialog(page).getByRole("button", { name: "4 stars" }).click();
+  await dialog(page).getByRole("button", { name: "4 stars", pressed: true }).waitFor();
+  await page.keyboard.press("Escape");
+  await dialog(page).waitFor({ state: "detached" });
+  await page.getByLabel("Stars").selectOption("3");
+  await until("the one with stars", found, (n) => n === 1);
+  await page.getByLabel("Name of the search").fill(SEARCH);
+  await page.getByRole("button", { name: "Save this search" }).click();
+  await page.getByRole("button", { name: `Forget it: ${SEARCH}` }).waitFor();
+  await page.getByLabel("Stars").selectOption("0");
+  await until("all images", found, (n) => n === 2);
+  await page.getByLabel("Use a saved search").selectOption({ label: SEARCH });
+  await until("what the search finds", found, (n) => n === 1);
+  await page.getByLabel("Stars").selectOption("0");
+
+  await board.click();
+  await until("the images of the board", found, (n) => n === 2);
+  await page.getByRole("button", { name: "Delete board" }).click();
+  await board.waitFor({ state: "detached" });
+  await until("all images", found, (n) => n === 2);
+}
+
 export async function reuseSettings({ page }) {
   await page.getByRole("button", { name: /^Open image: A lighthouse/ }).click();
   await dialog(page).getByRole("button", { name: "Use these settings" }).click();
