@@ -16,9 +16,9 @@ export function GalleryFilters() {
     <form
       role="search"
       onSubmit={(event) => event.preventDefault()}
-      className="mb-6 grid grid-cols-2 items-end gap-3 lg:grid-cols-[minmax(0,1fr)_12rem_14rem_auto]"
+      className="mb-6 grid grid-cols-2 items-end gap-3 lg:grid-cols-[repeat(4,minmax(0,1fr))_auto]"
     >
-      <Field label={t("gallery.search")} className="col-span-2 lg:col-span-1">
+      <Field label={t("gallery.search")} className="col-span-2 lg:col-span-5">
         {(control) => (
           <input
             {...control}
