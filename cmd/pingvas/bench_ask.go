@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -43,6 +44,9 @@ func (c *benchViewsCmd) ask(ctx context.Context, b *bench) ([]questionResult, er
 			return func(ctx context.Context) error {
 				filter.Cursor = next
 				found, _, err := q.Images(ctx, own, filter)
+				if err == nil && len(found.Images) == 0 {
+					err = errors.New("a page without images measures nothing")
+				}
 				next = found.Next
 				return err
 			}

@@ -93,8 +93,8 @@ func (p Pictures) account(ctx context.Context, shard int, a *Author, jobs int) e
 	}
 }
 
-// tagsOf spread over the jobs.
-func tagsOf(n int64) []string { return []string{"bench", fmt.Sprintf("tag %d", n%50)} }
+// tagsOf spread over the jobs, each of which moves its account on by two versions.
+func tagsOf(version int64) []string { return []string{"bench", fmt.Sprintf("tag %d", version/2%50)} }
 
 // job adds a generation from its request to its settlement.
 func (a *Author) job(ctx context.Context, u *eventstore.Unit) error {
