@@ -67,6 +67,9 @@ func TestIDs(t *testing.T) {
 		domain.PrefixReservation: func(s string) error { return domain.ReservationID(s).Check() },
 		domain.PrefixGrant:       func(s string) error { return domain.GrantID(s).Check() },
 		domain.PrefixKey:         func(s string) error { return domain.KeyID(s).Check() },
+		domain.PrefixBoard:       func(s string) error { return domain.BoardID(s).Check() },
+		domain.PrefixSearch:      func(s string) error { return domain.SearchID(s).Check() },
+		domain.PrefixUpload:      func(s string) error { return domain.UploadID(s).Check() },
 	}
 	for prefix, check := range checks {
 		require.NoError(t, check(prefix+ulid))

@@ -37,6 +37,24 @@ func granted(c account.GrantCredits) account.CreditsGranted {
 	}
 }
 
+// What a state remembers decides how often it is worth a snapshot.
+func TestThingsAreGrantsAndReservations(t *testing.T) {
+	t.Parallel()
+	second := goodGrant()
+	second.Grant = id[domain.GrantID]("grt_", 2)
+	plain := goodReserve()
+	plain.Reservation, plain.Generation = id[domain.ReservationID]("res_", 2), ""
+	s := domaintest.Given(t, account.Decider(), opened)
+	before := s.State().Things()
+	s.When(goodGrant()).When(second).When(goodReserve()).When(plain)
+	require.NoError(t, s.Err())
+	require.Equal(t, 2, s.State().Open())
+	require.Greater(t, s.State().Things(), before+3, "two grants and two reservations")
+	require.True(t, s.State().ForGeneration(goodReserve().Reservation))
+	require.False(t, s.State().ForGeneration(plain.Reservation))
+	require.False(t, s.State().ForGeneration(id[domain.ReservationID]("res_", 3)))
+}
+
 func TestOpenChecksItsFields(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*account.Open){

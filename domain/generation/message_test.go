@@ -15,3 +15,13 @@ func TestTopicNamesNeverChange(t *testing.T) {
 	require.Equal(t, "pingvas.results", generation.TopicResults)
 	require.Equal(t, "pingvas.progress", generation.TopicProgress)
 }
+
+func TestInputsAreTheSourceThenThoseOfTheControls(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, generation.Spec{}.Inputs())
+	source, control := generation.Input{Key: "a"}, generation.Input{Key: "b"}
+	spec := generation.Spec{Controls: []generation.Control{{Input: control}, {Input: source}}}
+	require.Equal(t, []generation.Input{control, source}, spec.Inputs())
+	spec.Source = &source
+	require.Equal(t, []generation.Input{source, control, source}, spec.Inputs())
+}

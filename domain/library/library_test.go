@@ -61,6 +61,8 @@ func TestSearches(t *testing.T) {
 	s.When(save).Then(saved).When(save).Refused(domain.CodeConflict)
 	save.Search = search(2)
 	s.When(save).Refused(domain.CodeConflict)
+	save.Name = "\x00"
+	s.When(save).Refused(domain.CodeInvalid)
 	save.Name, save.Query = "large", strings.Repeat("x", library.QueryBytesMax+1)
 	s.When(save).Refused(domain.CodeInvalid)
 	save.Query = "\xff"

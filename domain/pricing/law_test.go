@@ -96,6 +96,18 @@ func TestDefaultImageCostsTheUnitPrice(t *testing.T) {
 	}
 }
 
+func TestTheBreakdownSaysWhatIsPaidFor(t *testing.T) {
+	t.Parallel()
+	sdxl, err := pricing.Current().Model("sdxl-1.0")
+	require.NoError(t, err)
+	terms := pricing.Terms{
+		Operation: sdxl.Operations[0], Model: sdxl.Key, Width: 512, Height: 768, Steps: 20, Count: 2, Controls: 1,
+	}
+	require.Equal(t, sdxl.Name+", 512×768, 20 steps, 1 controls", price(t, terms).Breakdown[0].Label)
+	terms.Controls = 0
+	require.Equal(t, sdxl.Name+", 512×768, 20 steps", price(t, terms).Breakdown[0].Label)
+}
+
 // TestBounds holds that both ends of every range are accepted and what lies beyond is refused at its field.
 func TestBounds(t *testing.T) {
 	t.Parallel()
