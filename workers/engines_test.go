@@ -126,6 +126,10 @@ func TestFaultsOfTheImageServerAreMendedByAnotherAttempt(t *testing.T) {
 			require.Eventually(t, func() bool { return fake.Items() == 0 && fake.Images() == 0 }, waitMax, tick)
 		})
 	}
+}
+
+func TestARestartOfTheImageServerIsNoEndOfAJob(t *testing.T) {
+	t.Parallel()
 	c := newChain(t)
 	fake, engine := imageServer(t, 50*time.Millisecond)
 	e := watched(engine)
@@ -134,5 +138,5 @@ func TestFaultsOfTheImageServerAreMendedByAnotherAttempt(t *testing.T) {
 	await(t, "the engine starts", e.started)
 	require.Eventually(t, func() bool { return !fake.MarksOf(string(id)).Started.IsZero() }, waitMax, tick)
 	fake.Restart(false)
-	require.Equal(t, 2, c.awaitStatus(id, generation.StatusSucceeded).Attempt, "a restart is no end of a job")
+	require.Equal(t, 2, c.awaitStatus(id, generation.StatusSucceeded).Attempt)
 }
