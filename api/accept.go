@@ -20,12 +20,12 @@ type schema struct {
 	full   *jsonschema.Schema
 }
 
-func newSchema(full *jsonschema.Schema) schema {
-	return schema{accept: newAcceptor(full, 0), full: full}
+func newSchema(full *jsonschema.Schema) *schema {
+	return &schema{accept: newAcceptor(full, 0), full: full}
 }
 
 // validate returns a *jsonschema.ValidationError unless the value, as readJSON returns it, is valid.
-func (s schema) validate(value any) error {
+func (s *schema) validate(value any) error {
 	if s.accept.accepts(value) {
 		return nil
 	}

@@ -20,7 +20,7 @@ type parameter struct {
 	required bool
 	many     bool // several values are allowed; they are checked as an array
 	read     func(string) (any, bool)
-	schema   schema
+	schema   *schema
 }
 
 // parameters compiles a list of parameters that stands below a JSON pointer of the document.

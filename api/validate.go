@@ -87,7 +87,7 @@ func newSchemas(doc *openapi3.T) schemas {
 }
 
 // at compiles the schema at a JSON pointer of the document.
-func (s schemas) at(pointer string) schema {
+func (s schemas) at(pointer string) *schema {
 	full, err := s.compiler.Compile(documentURL + pointer)
 	if err != nil {
 		panic(fmt.Sprintf("a schema of the embedded OpenAPI document is wrong: %v", err))
@@ -100,8 +100,7 @@ func (s schemas) operation(path string, shared openapi3.Parameters, method strin
 	item := "#/paths/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(path)
 	at := item + "/" + strings.ToLower(method)
 	if op.RequestBody != nil {
-		body := s.at(at + "/requestBody/content/application~1json/schema")
-		o.body = &body
+		o.body = s.at(at + "/requestBody/content/application~1json/schema")
 	}
 	o.parameters = append(s.parameters(item, shared), s.parameters(at, op.Parameters)...)
 	return o

@@ -195,13 +195,20 @@ func (d *dying) RoundTrip(r *http.Request) (*http.Response, error) {
 	return d.RoundTripper.RoundTrip(r)
 }
 
-func TestWorkThatADeadWorkerHasLeftIsAdopted(t *testing.T) {
-	t.Parallel()
+// openMortal opens an engine whose connection can be cut.
+func openMortal(t *testing.T) (*bench, *dying) {
+	t.Helper()
 	var transport *dying
 	b := open(t, fakeConfig(), func(c *invokeai.Config) {
 		transport = &dying{RoundTripper: c.Client.Transport}
 		c.Client = &http.Client{Transport: transport}
 	})
+	return b, transport
+}
+
+func TestWorkThatADeadWorkerHasLeftIsAdopted(t *testing.T) {
+	t.Parallel()
+	b, transport := openMortal(t)
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	j := job("gen_adopted", func(r *generate.Request) { r.Steps, r.Count = 20, 2 })
@@ -220,11 +227,7 @@ func TestWorkThatADeadWorkerHasLeftIsAdopted(t *testing.T) {
 
 func TestAnEarlierAttemptIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	var transport *dying
-	b := open(t, fakeConfig(), func(c *invokeai.Config) {
-		transport = &dying{RoundTripper: c.Client.Transport}
-		c.Client = &http.Client{Transport: transport}
-	})
+	b, transport := openMortal(t)
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	ended := b.begin(t, ctx, job("gen_twice", long))
