@@ -13,16 +13,19 @@ import (
 // appendAll appends one batch after another until there is none.
 func (a *appender) appendAll() {
 	for {
-		b := a.take()
+		b := a.next()
 		if b == nil {
 			return
 		}
+		end := a.ledger.turns.begin(b.many)
+		a.take(b)
 		b.encoding.Wait()
 		a.mu.Lock()
 		batches := a.seal(b)
 		a.mu.Unlock()
 		start := time.Now()
 		out, err := a.append(batches)
+		end()
 		took := time.Since(start)
 		learnt := a.decode(out)
 		a.mu.Lock()
@@ -64,20 +67,31 @@ func (a *appender) contest(out []eventstore.Appended) (yield bool) {
 	return a.contested > 0
 }
 
-// take closes the open batch and opens the next one. It returns nil if there is nothing to append.
-func (a *appender) take() *batch {
+// next returns the open batch, or nil if there is nothing to append.
+func (a *appender) next() *batch {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.settleDown()
+	if a.running = a.open.commands > 0; !a.running {
+		return nil
+	}
+	return a.open
+}
+
+// take closes the open batch and opens the next one.
+func (a *appender) take(b *batch) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settleDown()
+	a.open = newBatch()
+	close(b.closed)
+}
+
+// settleDown waits for the commands that join in no time. The lock is held, but not meanwhile.
+func (a *appender) settleDown() {
 	for a.inLine > 0 {
 		a.calm.Wait()
 	}
-	b := a.open
-	if a.running = b.commands > 0; !a.running {
-		return nil
-	}
-	a.open = newBatch()
-	close(b.closed)
-	return b
 }
 
 // seal returns what is to be appended, by shard. A unit that would make the call too large is void. The lock is held.

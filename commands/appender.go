@@ -250,7 +250,9 @@ func (a *appender) add(c *command, held []*entry) {
 	if clean := b.unitOf(c, a.shard(c.shardID)).add(c, held); !clean {
 		a.blocked[c.caller.Account] = b
 	}
-	b.commands++
+	if b.commands++; b.commands == besideMin {
+		close(b.many)
+	}
 	b.events += len(c.events)
 	b.encoding.Add(1)
 	if !a.running {

@@ -16,6 +16,7 @@ type batch struct {
 	events   int
 	bytes    atomic.Int64   // of the commands that are encoded
 	encoding sync.WaitGroup // commands that are not
+	many     chan struct{}  // closed when it has besideMin commands
 	closed   chan struct{}  // closed when the batch takes no more commands
 	// followers wait for the batch to be done. The appender's lock guards them.
 	followers []*command
@@ -23,7 +24,10 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	return &batch{byOwner: map[domain.AccountID]*unit{}, closed: make(chan struct{}), done: make(chan struct{})}
+	return &batch{
+		byOwner: map[domain.AccountID]*unit{}, many: make(chan struct{}), closed: make(chan struct{}),
+		done: make(chan struct{}),
+	}
 }
 
 // follow returns what is closed when the batch is done. The command is then called in turn, see again.

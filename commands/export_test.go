@@ -16,6 +16,8 @@ const (
 	BatchEvents = batchEvents
 	BatchBytes  = batchBytes
 	RecentMax   = recentMax
+	BesideMin   = besideMin
+	TurnMax     = turnMax
 )
 
 // LoadsMax is how many commands may read at once.

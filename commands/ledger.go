@@ -56,6 +56,7 @@ type Ledger struct {
 	kept      eventstore.Snapshots
 	appenders []*appender
 	loads     chan struct{} // held while a page of the streams of a command is read
+	turns     turns
 	// leaseMin is Config.LeaseMin or its default.
 	leaseMin time.Duration
 }
@@ -67,7 +68,7 @@ func New(c Config) (*Ledger, error) {
 	}
 	l := &Ledger{
 		store: c.Store, codec: c.Codec, kept: c.Snapshots, leaseMin: cmp.Or(c.LeaseMin, LeaseMinDefault),
-		loads: make(chan struct{}, loadsMax()),
+		loads: make(chan struct{}, loadsMax()), turns: newTurns(),
 	}
 	n := cmp.Or(c.Appenders, min(runtime.GOMAXPROCS(0), usualAppenders))
 	for range min(n, c.Store.Shards()) {
