@@ -36,12 +36,12 @@ const warmUpMax = time.Second
 
 // Run runs rounds of the workload on the targets in turn. Targets are prepared already.
 func (c Comparison) Run(ctx context.Context, w Workload) (results []Result, err error) {
-	clients := make([][]Client, len(c.Targets))
+	clients := make([]crew, len(c.Targets))
 	for i, t := range c.Targets {
-		if clients[i], err = connect(ctx, t, w.Clients); err != nil {
+		if clients[i], err = crewOf(ctx, t, w.Clients); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, closeAll(clients[i])) }()
+		defer func() { err = errors.Join(err, clients[i].close()) }()
 		warm := w
 		warm.Round = min(w.Round, warmUpMax)
 		if _, _, err := warm.run(ctx, clients[i]); err != nil {
@@ -65,7 +65,7 @@ func (c Comparison) Run(ctx context.Context, w Workload) (results []Result, err 
 	return results, nil
 }
 
-func (c Comparison) round(ctx context.Context, r *Result, t Target, clients []Client) error {
+func (c Comparison) round(ctx context.Context, r *Result, t Target, clients crew) error {
 	size, err := c.Meter.size(ctx, t.Schema())
 	if err != nil {
 		return err

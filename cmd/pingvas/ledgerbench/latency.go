@@ -30,7 +30,7 @@ func (w Workload) Pace(ctx context.Context, t Target, rate int) (out Latency, er
 	if err != nil {
 		return Latency{}, err
 	}
-	defer func() { err = joined(err, closeAll(clients)) }()
+	defer func() { err = joined(err, clients.close()) }()
 	p := pacer{
 		workload: w, start: time.Now(), total: int64(w.Round.Seconds() * float64(rate) / commandsPerPair),
 		every: time.Second * commandsPerPair / time.Duration(rate), took: make([][]time.Duration, len(clients)),

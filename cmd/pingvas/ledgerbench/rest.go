@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 )
 
 // REST is a ledger behind HTTP. The clients keep their connections.
@@ -19,6 +20,10 @@ type REST struct {
 func OurREST(addr string, secrets []string) REST {
 	reserve := fmt.Sprintf(`{"amount":%d,"use":{"model":"sdxl-1.0","operation":"text_to_image"},"expires_in":3600}`,
 		reserveAmount)
+	settle := map[Ending]string{}
+	for _, e := range []Ending{SettleAll, SettlePart} {
+		settle[e] = fmt.Sprintf(`{"amount":%d}`, e.charge())
+	}
 	return REST{
 		name: "pingvas", schema: Ours{}.Schema(), addr: addr,
 		reserve: func(account int, id string) request {
@@ -30,7 +35,7 @@ func OurREST(addr string, secrets []string) REST {
 				r.path = "/v1/reservations/" + hold + "/release"
 				return r
 			}
-			r.body = fmt.Sprintf(`{"amount":%d}`, ending.charge())
+			r.body = settle[ending]
 			return r
 		},
 	}
@@ -49,7 +54,18 @@ func (r REST) Client(ctx context.Context) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &restClient{target: r, wire: newWire(conn, r.addr)}, nil
+	return &restClient{target: r, wire: newWire(impatient{conn}, r.addr)}, nil
+}
+
+// impatient is a connection on which every request has its answer in time.
+type impatient struct{ net.Conn }
+
+// Write implements io.Writer.
+func (i impatient) Write(p []byte) (int, error) {
+	if err := i.SetDeadline(time.Now().Add(wireTimeout)); err != nil {
+		return 0, err
+	}
+	return i.Conn.Write(p)
 }
 
 // restClient is one connection.

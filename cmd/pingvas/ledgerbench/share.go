@@ -92,8 +92,8 @@ func (p patient) insist(send func() error) error {
 func (w Workload) ShareWork(ctx context.Context, processes [2]Process) (Share, error) {
 	out := Share{Workload: w}
 	var again atomic.Int64
-	clients := func(p Process, n int) []Client {
-		list := make([]Client, n)
+	clients := func(p Process, n int) crowd {
+		list := make(crowd, n)
 		for i := range list {
 			list[i] = patient{Ours{Ledger: p.Ledger}, &again}
 		}

@@ -2,10 +2,8 @@ package ledgerbench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -142,47 +140,22 @@ func (p *picker) pair(ctx context.Context, c Client) error {
 	return nil
 }
 
-// connect makes the clients of a target.
-func connect(ctx context.Context, t Target, n int) ([]Client, error) {
-	clients := make([]Client, 0, n)
-	for range n {
-		c, err := t.Client(ctx)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("connect to %s: %w", t.Name(), err), closeAll(clients))
-		}
-		clients = append(clients, c)
-	}
-	return clients, nil
-}
-
-func closeAll(clients []Client) error {
-	var errs []error
-	for _, c := range clients {
-		errs = append(errs, c.Close())
-	}
-	return errors.Join(errs...)
-}
-
 // run has the clients send pairs until the round is over, and returns how many there were and how long it took.
-func (w Workload) run(ctx context.Context, clients []Client) (int64, time.Duration, error) {
+func (w Workload) run(ctx context.Context, clients crew) (int64, time.Duration, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var pairs atomic.Int64
 	start := time.Now()
 	end := start.Add(w.Round)
-	var all sync.WaitGroup
-	for _, c := range clients {
+	clients.each(func(c Client) {
 		p := w.picker()
-		all.Go(func() {
-			for time.Now().Before(end) && ctx.Err() == nil {
-				if err := p.pair(ctx, c); err != nil {
-					cancel(err)
-					return
-				}
-				pairs.Add(1)
+		for time.Now().Before(end) && ctx.Err() == nil {
+			if err := p.pair(ctx, c); err != nil {
+				cancel(err)
+				return
 			}
-		})
-	}
-	all.Wait()
+			pairs.Add(1)
+		}
+	})
 	return pairs.Load(), time.Since(start), context.Cause(ctx)
 }
