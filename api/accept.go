@@ -61,8 +61,8 @@ const (
 	acceptorPropertiesMax = 64
 )
 
-// referenceKeywords are the fields of a schema that an acceptor knows beside a reference, acceptorKeywords those that it
-// knows elsewhere. Some do not restrict a value.
+// referenceKeywords are the fields of a schema that an acceptor knows beside a reference, acceptorKeywords those that
+// it knows elsewhere. Some do not restrict a value.
 var (
 	referenceKeywords = []string{
 		"DraftVersion", "Location", "Ref",

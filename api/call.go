@@ -9,8 +9,8 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// call is one request on its way: what is known of it, and its context. It is made around the router and filled in on the
-// way; one goroutine does that.
+// call is one request on its way: what is known of it, and its context. It is made around the router and filled in on
+// the way; one goroutine does that.
 type call struct {
 	context.Context          // that of the connection: it ends when the caller leaves
 	within          deadline // the same with the request's own end
