@@ -32,16 +32,15 @@ func (s *schema) validate(value any) error {
 	return s.full.Validate(value)
 }
 
-// acceptor knows the keywords that the contract uses. Zero values stand for keywords that are not there.
+// acceptor knows the keywords that the contract uses of requests. Zero values stand for keywords that are not there.
 type acceptor struct {
-	all                  []*acceptor // those of $ref and allOf
 	types                []string
 	enum                 []string
 	format               func(any) error
-	required             []string
-	properties           map[string]*acceptor
-	closed               bool // additionalProperties: false
-	minNames, maxNames   int  // of an object
+	properties           map[string]property
+	required             uint64 // the numbers of properties that must be there, as bits
+	closed               bool   // additionalProperties: false
+	minNames, maxNames   int    // of an object
 	items                *acceptor
 	minItems, maxItems   int
 	minLength, maxLength int // in runes
@@ -49,27 +48,44 @@ type acceptor struct {
 	min, max             float64
 }
 
-// acceptorDepthMax bounds the references that are followed, which may lead in circles.
-const acceptorDepthMax = 16
-
-// acceptorKeywords are the fields of a schema that an acceptor knows, or that do not restrict a value.
-var acceptorKeywords = []string{
-	"DraftVersion", "Location", "Ref", "AllOf", "Types", "Enum", "Format", "Required", "Properties",
-	"AdditionalProperties", "MinProperties", "MaxProperties", "Items2020", "MinItems", "MaxItems", "MinLength",
-	"MaxLength", "Pattern", "Minimum", "Maximum",
-	"Title", "Description", "Default", "Comment", "ReadOnly", "WriteOnly", "Examples", "Deprecated",
+// property is one property of an object, with a bit of its own.
+type property struct {
+	*acceptor
+	bit uint64
 }
+
+const (
+	// acceptorDepthMax bounds the references that are followed, which may lead in circles.
+	acceptorDepthMax = 16
+	// acceptorPropertiesMax is how many properties an object may have, one for each bit.
+	acceptorPropertiesMax = 64
+)
+
+// referenceKeywords are the fields of a schema that an acceptor knows beside a reference, acceptorKeywords those that
+// it knows elsewhere. Some do not restrict a value.
+var (
+	referenceKeywords = []string{
+		"DraftVersion", "Location", "Ref",
+		"Title", "Description", "Default", "Comment", "ReadOnly", "WriteOnly", "Examples", "Deprecated",
+	}
+	acceptorKeywords = append([]string{
+		"Types", "Enum", "Format", "Required", "Properties", "AdditionalProperties", "MinProperties", "MaxProperties",
+		"Items2020", "MinItems", "MaxItems", "MinLength", "MaxLength", "Pattern", "Minimum", "Maximum",
+	}, referenceKeywords...)
+)
 
 // newAcceptor returns nil for a schema that it does not understand whole.
 func newAcceptor(s *jsonschema.Schema, depth int) *acceptor {
 	if depth > acceptorDepthMax || !understood(s) {
 		return nil
 	}
+	if s.Ref != nil {
+		return newAcceptor(s.Ref, depth+1)
+	}
 	a := &acceptor{
-		required: s.Required, pattern: s.Pattern, closed: s.AdditionalProperties == false,
+		pattern: s.Pattern, closed: s.AdditionalProperties == false,
 		minItems: or(s.MinItems), maxItems: most(s.MaxItems), minLength: or(s.MinLength), maxLength: most(s.MaxLength),
 		minNames: or(s.MinProperties), maxNames: most(s.MaxProperties),
-		properties: make(map[string]*acceptor, len(s.Properties)),
 	}
 	if s.Types != nil {
 		a.types = s.Types.ToStrings()
@@ -77,23 +93,35 @@ func newAcceptor(s *jsonschema.Schema, depth int) *acceptor {
 	if s.Format != nil {
 		a.format = s.Format.Validate
 	}
-	whole := a.bound(s) && a.list(s.Enum)
-	for name, property := range s.Properties {
-		a.properties[name] = newAcceptor(property, depth+1)
-		whole = whole && a.properties[name] != nil
-	}
+	whole := a.bound(s) && a.list(s.Enum) && a.object(s, depth)
 	if s.Items2020 != nil {
 		a.items = newAcceptor(s.Items2020, depth+1)
 		whole = whole && a.items != nil
-	}
-	for _, part := range parts(s) {
-		a.all = append(a.all, newAcceptor(part, depth+1))
-		whole = whole && a.all[len(a.all)-1] != nil
 	}
 	if !whole {
 		return nil
 	}
 	return a
+}
+
+// object takes over the properties of an object, and which of them must be there.
+func (a *acceptor) object(s *jsonschema.Schema, depth int) bool {
+	a.properties = make(map[string]property, len(s.Properties))
+	for name, of := range s.Properties {
+		p := property{newAcceptor(of, depth+1), 1 << len(a.properties)}
+		if p.acceptor == nil {
+			return false
+		}
+		a.properties[name] = p
+	}
+	for _, name := range s.Required {
+		p, known := a.properties[name]
+		if !known {
+			return false
+		}
+		a.required |= p.bit
+	}
+	return len(a.properties) <= acceptorPropertiesMax
 }
 
 // most returns an upper bound, which may be missing.
@@ -104,11 +132,16 @@ func most(bound *int) int {
 	return *bound
 }
 
-// understood reports whether the schema has no other keywords than those an acceptor knows.
+// understood reports whether the schema has no other keywords than those an acceptor knows, and none that restricts a
+// value beside a reference.
 func understood(s *jsonschema.Schema) bool {
+	known := acceptorKeywords
+	if s.Ref != nil {
+		known = referenceKeywords
+	}
 	v := reflect.ValueOf(s).Elem()
 	for _, f := range reflect.VisibleFields(v.Type()) {
-		if f.IsExported() && !v.FieldByIndex(f.Index).IsZero() && !slices.Contains(acceptorKeywords, f.Name) {
+		if f.IsExported() && !v.FieldByIndex(f.Index).IsZero() && !slices.Contains(known, f.Name) {
 			return false
 		}
 	}
@@ -117,13 +150,6 @@ func understood(s *jsonschema.Schema) bool {
 		return true
 	}
 	return false
-}
-
-func parts(s *jsonschema.Schema) []*jsonschema.Schema {
-	if s.Ref == nil {
-		return s.AllOf
-	}
-	return append(slices.Clone(s.AllOf), s.Ref)
 }
 
 // bound takes over minimum and maximum if floating point holds them exactly.
@@ -155,44 +181,42 @@ func (a *acceptor) list(enum *jsonschema.Enum) bool {
 	return true
 }
 
-// accepts reports whether the value is certainly valid.
+// accepts reports whether the value of a parameter is certainly valid.
 func (a *acceptor) accepts(value any) bool {
-	if a == nil || a.format != nil && a.format(value) != nil {
-		return false
-	}
-	for _, part := range a.all {
-		if !part.accepts(value) {
-			return false
-		}
-	}
-	text, isText := value.(string)
-	if len(a.enum) > 0 && (!isText || !slices.Contains(a.enum, text)) {
+	if a == nil {
 		return false
 	}
 	switch value := value.(type) {
 	case string:
-		return a.is("string") && a.acceptsText(value)
+		return a.acceptsText(value)
 	case json.Number:
 		return a.acceptsNumber(string(value))
-	case map[string]any:
-		return a.is("object") && a.acceptsObject(value)
-	case []any:
-		return a.is("array") && a.acceptsArray(value)
 	case bool:
-		return a.is("boolean")
+		return a.acceptsOther("boolean")
+	case []any:
+		return a.acceptsOther("array") && len(value) >= a.minItems && len(value) <= a.maxItems &&
+			(a.items == nil || !slices.ContainsFunc(value, func(item any) bool { return !a.items.accepts(item) }))
 	}
-	return a.is("null")
+	return false
 }
 
 func (a *acceptor) is(kind string) bool { return len(a.types) == 0 || slices.Contains(a.types, kind) }
 
+// acceptsOther reports whether the value may be of this type, which is neither a string nor a number.
+func (a *acceptor) acceptsOther(kind string) bool {
+	return a.is(kind) && len(a.enum) == 0 && a.format == nil
+}
+
 func (a *acceptor) acceptsText(text string) bool {
+	if !a.is("string") || len(a.enum) > 0 && !slices.Contains(a.enum, text) {
+		return false
+	}
 	if a.minLength > 0 || a.maxLength < len(text) { // there are no more runes than bytes
 		if n := utf8.RuneCountInString(text); n < a.minLength || n > a.maxLength {
 			return false
 		}
 	}
-	return a.pattern == nil || a.pattern.MatchString(text)
+	return (a.pattern == nil || a.pattern.MatchString(text)) && (a.format == nil || a.format(text) == nil)
 }
 
 // exactDigits is how many decimal digits of an integer floating point holds exactly.
@@ -200,6 +224,9 @@ const exactDigits = 15
 
 // acceptsNumber takes integers inclusive of the bounds, as they are exact, and other numbers strictly between them.
 func (a *acceptor) acceptsNumber(text string) bool {
+	if len(a.enum) > 0 || a.format != nil {
+		return false
+	}
 	if len(text) <= exactDigits {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return (a.is("integer") || a.is("number")) && float64(n) >= a.min && float64(n) <= a.max
@@ -207,34 +234,4 @@ func (a *acceptor) acceptsNumber(text string) bool {
 	}
 	x, err := strconv.ParseFloat(text, 64)
 	return err == nil && a.is("number") && x > a.min && x < a.max
-}
-
-func (a *acceptor) acceptsObject(object map[string]any) bool {
-	if len(object) < a.minNames || len(object) > a.maxNames {
-		return false
-	}
-	for _, name := range a.required {
-		if _, ok := object[name]; !ok {
-			return false
-		}
-	}
-	for name, value := range object {
-		property, known := a.properties[name]
-		if !known && a.closed || known && !property.accepts(value) {
-			return false
-		}
-	}
-	return true
-}
-
-func (a *acceptor) acceptsArray(array []any) bool {
-	if len(array) < a.minItems || len(array) > a.maxItems {
-		return false
-	}
-	for _, value := range array {
-		if a.items != nil && !a.items.accepts(value) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -36,32 +35,35 @@ var cautious = http.Header{
 // around wraps the router, so that requests without a route are treated like all others.
 func (s *Server) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{id: r.Header.Get(headerRequestID)}
-		if !sane.MatchString(c.id) {
-			c.id = s.newID(prefixRequest)
+		started := time.Now()
+		c := &call{Context: r.Context(), id: s.requestID(r)}
+		if !strings.HasSuffix(r.URL.Path, streamSuffix) {
+			c.within.at = started.Add(requestTimeout)
 		}
+		defer c.within.end()
 		out := &answer{ResponseWriter: w}
 		header := out.Header()
 		header[headerRequestID] = []string{c.id}
 		maps.Copy(header, cautious)
 		r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax) // w itself: it closes the connection of a huge body
-		ctx := withCall(r.Context(), c)
-		if !strings.HasSuffix(r.URL.Path, streamSuffix) {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, requestTimeout)
-			defer cancel()
-		}
-		r = r.WithContext(ctx)
+		r = r.WithContext(c)
 
-		started := s.clock()
 		s.metrics.open.Inc()
 		defer func() {
 			s.metrics.open.Dec()
-			s.report(r, out, s.clock().Sub(started))
+			s.report(c, r.Method, out, time.Since(started))
 		}()
 		defer s.recovered(out, r)
 		next.ServeHTTP(out, r)
 	})
+}
+
+// requestID returns the id that the caller has given the request, or a new one.
+func (s *Server) requestID(r *http.Request) string {
+	if id := r.Header.Get(headerRequestID); sane.MatchString(id) {
+		return id
+	}
+	return s.newID(prefixRequest)
 }
 
 // recovered turns a panic into a problem, or into a broken connection if the answer has begun.
@@ -84,8 +86,7 @@ func (s *Server) recovered(w *answer, r *http.Request) {
 }
 
 // report writes the access log and counts the request. Neither holds the query, the body or a secret.
-func (s *Server) report(r *http.Request, w *answer, took time.Duration) {
-	c := callOf(r.Context())
+func (s *Server) report(c *call, method string, w *answer, took time.Duration) {
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
@@ -93,9 +94,9 @@ func (s *Server) report(r *http.Request, w *answer, took time.Duration) {
 	if c.gone {
 		status = statusClientGone
 	}
-	s.metrics.count(r.Method, c.route, status, took)
-	s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("request_id", c.id), slog.String("method", r.Method), slog.String("route", c.route),
+	s.metrics.count(method, c.route, status, took)
+	s.log.LogAttrs(c, slog.LevelInfo, "request",
+		slog.String("request_id", c.id), slog.String("method", method), slog.String("route", c.route),
 		slog.Int("status", status), slog.Int64("bytes", w.bytes), slog.Duration("took", took),
 		slog.String("account", string(c.who.Account)), slog.String("key", string(c.who.Key)))
 }

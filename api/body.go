@@ -17,6 +17,8 @@ import (
 	"github.com/pingvas/pingvas/api/gen"
 )
 
+const mediaTypeJSON = "application/json"
+
 // Bounds of a request's body.
 const (
 	bodyBytesMax   = 1 << 20
@@ -25,30 +27,53 @@ const (
 	detailRunesMax = 200
 )
 
-// readBody returns the JSON of a request, and what it says, after checks that neither the contract nor the decoder
-// make.
-func readBody(r *http.Request) (body []byte, value any, err error) {
+// readBody returns the body of a request that says that it is JSON.
+func readBody(r *http.Request) ([]byte, error) {
 	if err := checkMediaType(r.Header); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	body, err = io.ReadAll(r.Body)
+	body, err := readAll(r)
+	if err == nil {
+		return body, nil
+	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, nil, &refusal{
+		return nil, &refusal{
 			code: codeTooLarge, detail: fmt.Sprintf("the body has more than %d bytes", bodyBytesMax),
 		}
 	}
-	if err != nil {
-		return nil, nil, invalidField("", "the body ends too early")
-	}
-	value, err = readJSON(body)
-	return body, value, err
+	return nil, invalidField("", "the body ends too early")
 }
 
+// readAll reads the body, in one piece if it says how long it is.
+func readAll(r *http.Request) ([]byte, error) {
+	if r.ContentLength <= 0 || r.ContentLength > bodyBytesMax {
+		return io.ReadAll(r.Body)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
+}
+
+// bodyAgain is a body that was read already.
+type bodyAgain struct{ bytes.Reader }
+
+func newBodyAgain(body []byte) *bodyAgain {
+	b := &bodyAgain{}
+	b.Reset(body)
+	return b
+}
+
+// Close implements io.Closer.
+func (b *bodyAgain) Close() error { return nil }
+
 func checkMediaType(h http.Header) error {
+	if h.Get("Content-Type") == mediaTypeJSON && h.Get("Content-Encoding") == "" {
+		return nil
+	}
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset := params["charset"]
-	if err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") ||
+	if err != nil || kind != mediaTypeJSON || charset != "" && !strings.EqualFold(charset, "utf-8") ||
 		h.Get("Content-Encoding") != "" {
 		return &refusal{code: codeMediaType, detail: "the body must be application/json in UTF-8, not encoded"}
 	}
@@ -190,8 +215,11 @@ func short(s string) string {
 // decodeBody reads the JSON of a request into a struct that holds every field there may be.
 func decodeBody[T any](r *http.Request) (T, error) {
 	var out T
-	body, _, err := readBody(r)
+	body, err := readBody(r)
 	if err != nil {
+		return out, err
+	}
+	if _, err := readJSON(body); err != nil {
 		return out, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))

@@ -91,17 +91,26 @@ func (c *contract) checkParameter(p *parameter, values []string) []gen.FieldErro
 		}
 		return nil
 	}
+	value, ok := p.value(values)
+	if !ok {
+		return []gen.FieldError{{Pointer: p.name, Detail: "does not have the right form"}}
+	}
+	return c.fields(p.schema.validate(value), p.name)
+}
+
+// value returns what the schema is asked about: the one value, or all of them where several are allowed.
+func (p *parameter) value(values []string) (any, bool) {
+	if !p.many {
+		return p.read(values[0])
+	}
 	all := make([]any, len(values))
 	for i, text := range values {
 		var ok bool
 		if all[i], ok = p.read(text); !ok {
-			return []gen.FieldError{{Pointer: p.name, Detail: "does not have the right form"}}
+			return nil, false
 		}
 	}
-	if p.many {
-		return c.fields(p.schema.validate(all), p.name)
-	}
-	return c.fields(p.schema.validate(all[0]), p.name)
+	return all, true
 }
 
 // query reads a query, and refuses unknown and repeated parameters and text that is not text.

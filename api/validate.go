@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -113,12 +112,11 @@ func (c *contract) check(r *http.Request, o *operation) error {
 		return err
 	}
 	if o.body != nil {
-		body, value, err := readBody(r)
+		more, err := c.checkBody(r, o.body)
 		if err != nil {
 			return err
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		wrong = append(wrong, c.fields(o.body.validate(value), "")...)
+		wrong = append(wrong, more...)
 	}
 	if len(wrong) == 0 {
 		return nil
@@ -126,13 +124,30 @@ func (c *contract) check(r *http.Request, o *operation) error {
 	return invalid(wrong[:min(len(wrong), fieldErrorsMax)]...)
 }
 
+// checkBody returns what is wrong with a body, or a refusal of one that is not JSON.
+func (c *contract) checkBody(r *http.Request, s *schema) ([]gen.FieldError, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = newBodyAgain(body)
+	if s.accept.acceptsBody(body) {
+		return nil, nil
+	}
+	value, err := readJSON(body)
+	if err != nil {
+		return nil, err
+	}
+	return c.fields(s.full.Validate(value), ""), nil
+}
+
 // fields flattens what the validator found: one entry for each field or parameter at fault.
 func (c *contract) fields(err error, name string) []gen.FieldError {
-	var found *jsonschema.ValidationError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &found):
+	}
+	var found *jsonschema.ValidationError
+	if errors.As(err, &found) {
 		return c.causes(found, name)
 	}
 	return []gen.FieldError{{Pointer: name, Detail: "does not have the right form"}}

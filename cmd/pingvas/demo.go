@@ -40,7 +40,9 @@ func (c *demoCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer remove()
-	return c.ownInstance(ctx, dir, newLog("warn", "text", os.Stderr))
+	log, endLog := newLog("warn", "text", os.Stderr)
+	defer endLog()
+	return c.ownInstance(ctx, dir, log)
 }
 
 // ownInstance runs the demo on an instance in a folder that is removed afterwards.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -74,24 +73,15 @@ func run(args []string, out, errOut io.Writer) int {
 	context.AfterFunc(ctx, stop)
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	parsed.Bind(newLog(c.LogLevel, c.LogFormat, errOut))
-	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
+	log, endLog := newLog(c.LogLevel, c.LogFormat, errOut)
+	parsed.Bind(log)
+	err = parsed.Run()
+	endLog()
+	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(errOut, "pingvas:", err)
 		return 1
 	}
 	return 0
-}
-
-func newLog(level, format string, out io.Writer) *slog.Logger {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		l = slog.LevelInfo
-	}
-	options := &slog.HandlerOptions{Level: l}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(out, options))
-	}
-	return slog.New(slog.NewTextHandler(out, options))
 }
 
 // versionCmd is `pingvas version`.
