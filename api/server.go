@@ -94,7 +94,11 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.handler = s.around(dispatch(router))
+	dispatch, err := newDispatch(router)
+	if err != nil {
+		return nil, fmt.Errorf("look up the routes: %w", err)
+	}
+	s.handler = s.around(dispatch)
 	return s, nil
 }
 
@@ -158,18 +162,6 @@ func (s *Server) routes() (*mux.Router, error) {
 	s.internalRoutes(r)
 	s.pageRoutes(r)
 	return r, wrap(r, s.named)
-}
-
-// dispatch has the route of a request answer it. The router's own ServeHTTP copies each request twice.
-func dispatch(router *mux.Router) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var match mux.RouteMatch
-		router.Match(r, &match) // always finds a handler, if only that of what is not found
-		if len(match.Vars) > 0 {
-			r = mux.SetURLVars(r, match.Vars)
-		}
-		match.Handler.ServeHTTP(w, r)
-	})
 }
 
 // wrap puts a middleware around the handler of each route, once: mux would do it anew for every request.

@@ -19,6 +19,8 @@ import (
 const (
 	secretPrefix = "pv_"
 	secretBytes  = 32
+	// keyBytesMax is longer than any key.
+	keyBytesMax = 256
 	// usedEvery is how often the last use of a key is written down.
 	usedEvery = time.Minute
 	// KeysMax is how many live keys an account may have.
@@ -43,26 +45,26 @@ type APIKey struct {
 // ErrUnknownKey is the answer to every key that is malformed, unknown or revoked.
 var ErrUnknownKey = errors.New("no such API key")
 
-// knownKey is a key that was just found to be right.
-type knownKey struct {
-	id     domain.KeyID
-	digest [sha256.Size]byte
-}
+// knownKey is the digest of a key that was just found to be right.
+type knownKey [sha256.Size]byte
 
 const selectHash = `
 SELECT account, hash, coalesce(last_used_at, created_at) FROM vault.api_keys WHERE id = $1 AND revoked_at IS NULL`
 
 // Authenticate returns whom a key stands for, or ErrUnknownKey.
 func (v *Vault) Authenticate(ctx context.Context, key string) (Identity, error) {
+	if len(key) > keyBytesMax {
+		return Identity{}, ErrUnknownKey
+	}
+	cached := knownKey(sha256.Sum256([]byte(key)))
+	if who, ok := v.known.Get(cached); ok {
+		return who, nil
+	}
 	id, secret, ok := splitKey(key)
 	if !ok {
 		return Identity{}, ErrUnknownKey
 	}
 	digest := sha256.Sum256([]byte(secret))
-	cached := knownKey{id, digest}
-	if who, ok := v.known.Get(cached); ok {
-		return who, nil
-	}
 	var account domain.AccountID
 	var hash []byte
 	var used time.Time
@@ -202,7 +204,7 @@ func (v *Vault) Revoke(ctx context.Context, account domain.AccountID, id domain.
 		return fmt.Errorf("revoke an API key: %w", err)
 	}
 	for _, cached := range v.known.Keys() {
-		if cached.id == id {
+		if who, _ := v.known.Peek(cached); who.Key == id {
 			v.known.Remove(cached)
 		}
 	}
