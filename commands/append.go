@@ -97,10 +97,13 @@ func (a *appender) settleDown() {
 // seal returns what is to be appended, by shard. A unit that would make the call too large is void. The lock is held.
 func (a *appender) seal(b *batch) []eventstore.Batch {
 	var out []eventstore.Batch
-	index := map[*shard]int{}
-	bytes := 0
+	index, units := map[*shard]int{}, map[*shard]int{}
 	for _, u := range b.units {
-		sealed, size := u.seal()
+		units[u.shard]++
+	}
+	bytes, r := 0, b.room()
+	for _, u := range b.units {
+		sealed, size := u.seal(r)
 		u.large = bytes+size > eventstore.AppendBytesMax
 		u.void = u.void || u.large
 		if u.void || len(sealed.Events)+len(sealed.Outcomes)+len(sealed.Reads) == 0 {
@@ -111,7 +114,9 @@ func (a *appender) seal(b *batch) []eventstore.Batch {
 		if !ok {
 			i = len(out)
 			index[u.shard] = i
-			out = append(out, eventstore.Batch{Shard: u.shard.id, Known: u.shard.knownHead()})
+			out = append(out, eventstore.Batch{
+				Shard: u.shard.id, Known: u.shard.knownHead(), Units: make([]eventstore.Unit, 0, units[u.shard]),
+			})
 		}
 		u.sent, u.batch, u.index = true, i, len(out[i].Units)
 		out[i].Units = append(out[i].Units, sealed)

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -124,9 +125,20 @@ func (u *unit) use(e *entry) {
 	u.uses = append(u.uses, s)
 }
 
+// room is where the units of a batch are sealed: their events side by side, and their outcomes.
+type room struct {
+	events   []eventstore.NewEvent
+	outcomes []eventstore.NewOutcome
+}
+
+// room returns room for all that the batch has.
+func (b *batch) room() *room {
+	return &room{make([]eventstore.NewEvent, 0, b.events), make([]eventstore.NewOutcome, 0, b.commands)}
+}
+
 // seal returns the unit as it is appended, and its size in bytes. It is void if a command has no bytes.
-func (u *unit) seal() (sealed eventstore.Unit, size int) {
-	sealed.Account = u.account
+func (u *unit) seal(r *room) (sealed eventstore.Unit, size int) {
+	events, outcomes := len(r.events), len(r.outcomes)
 	for _, c := range u.commands {
 		if c.broken != nil {
 			u.void = true
@@ -134,19 +146,21 @@ func (u *unit) seal() (sealed eventstore.Unit, size int) {
 		if c.answer.err != nil {
 			continue
 		}
-		sealed.Events = append(sealed.Events, c.events...)
+		r.events = append(r.events, c.events...)
 		if c.caller.Idempotency != nil {
 			done := 0
 			if len(c.events) > 0 {
-				done = len(sealed.Events)
+				done = len(r.events) - events
 			}
-			sealed.Outcomes = append(sealed.Outcomes, eventstore.NewOutcome{
+			r.outcomes = append(r.outcomes, eventstore.NewOutcome{
 				Key: c.caller.Idempotency.Key, RequestHash: c.caller.Idempotency.RequestHash, Body: c.body, Events: done,
 				Span: len(c.events),
 			})
 		}
 		size += c.size()
 	}
+	sealed.Account = u.account
+	sealed.Events, sealed.Outcomes = slices.Clip(r.events[events:]), slices.Clip(r.outcomes[outcomes:])
 	for _, s := range u.uses {
 		if !s.written {
 			sealed.Reads = append(sealed.Reads, eventstore.StreamVersion{Stream: s.stream, Version: s.version})

@@ -23,11 +23,17 @@ func newTurns() turns {
 // begin waits until no other appender appends few commands, or many is closed, but not long. The appender calls end
 // when it has appended.
 func (t turns) begin(many <-chan struct{}) (end func()) {
+	end = func() { t <- struct{}{} }
+	select {
+	case <-t: // most often, and without a timer
+		return end
+	default:
+	}
 	limit := time.NewTimer(turnMax)
 	defer limit.Stop()
 	select {
 	case <-t:
-		return func() { t <- struct{}{} }
+		return end
 	case <-many:
 	case <-limit.C:
 	}
