@@ -49,11 +49,13 @@ func (l *Ledger) OpenBytes() int64 {
 func (l *Ledger) Rest() string {
 	for _, a := range l.appenders {
 		a.mu.Lock()
-		left := fmt.Sprintf("busy=%d blocked=%d keys=%d queued=%d open=%d gathering=%t looking=%t", len(a.states.busy),
+		left := fmt.Sprintf("busy=%d blocked=%d keys=%d queued=%d open=%d gathering=%t looking=%t", a.states.busy,
 			len(a.blocked), len(a.keys), a.queued, a.open.commands, a.gathering != nil, a.looking)
 		weight := 0
-		for _, e := range a.states.idle.Values() {
-			weight += e.weighs
+		for _, e := range a.states.all {
+			if e.users == 0 {
+				weight += e.weighs
+			}
 		}
 		if weight != a.states.weight {
 			left = fmt.Sprintf("the idle states weigh %d, not %d", weight, a.states.weight)
@@ -70,7 +72,12 @@ func (l *Ledger) Rest() string {
 func (l *Ledger) Forget() {
 	for _, a := range l.appenders {
 		a.mu.Lock()
-		a.states.idle.Purge()
+		for _, e := range a.states.all {
+			if e.users == 0 {
+				a.states.weight -= e.weighs
+				a.states.forget(e)
+			}
+		}
 		a.recent.Purge()
 		a.mu.Unlock()
 	}
