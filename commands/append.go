@@ -214,8 +214,8 @@ func (a *appender) keep(b *batch, u *unit) (snapshots []*snapshot) {
 		}
 	}
 	for _, c := range u.commands {
-		if key, ok := c.key(); ok && c.answer.err == nil && c.size() <= recentBytes {
-			a.recent.Add(key, c.recorded())
+		if c.keyed != nil && c.answer.err == nil && c.size() <= recentBytes {
+			a.keys.keep(c)
 		}
 		if c.snapshot != nil {
 			snapshots = append(snapshots, c.snapshot)
@@ -257,9 +257,7 @@ func (a *appender) part(b *batch, u *unit) {
 		delete(a.blocked, u.account)
 	}
 	for _, c := range u.commands {
-		if key, ok := c.key(); ok && a.keys[key] == c {
-			delete(a.keys, key)
-		}
+		a.keys.end(c)
 		a.states.release(c.held)
 	}
 }

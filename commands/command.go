@@ -29,6 +29,7 @@ type command struct {
 	// What follows is of one try. The appender's lock guards it until the batch takes no more commands.
 	batch    *batch
 	held     []*entry
+	keyed    *keyed // under its key, if it has one
 	events   []eventstore.NewEvent
 	pending  []domain.Event // the events, beside their envelopes
 	refused  *domain.Error
@@ -173,8 +174,8 @@ func (c *command) key() (eventstore.OutcomeKey, bool) {
 }
 
 // recorded returns what was recorded under the command's key.
-func (c *command) recorded() *recorded {
-	return &recorded{
+func (c *command) recorded() recorded {
+	return recorded{
 		request: c.caller.Idempotency.RequestHash, position: c.answer.position, body: c.body, events: c.pending,
 	}
 }

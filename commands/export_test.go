@@ -50,7 +50,7 @@ func (l *Ledger) Rest() string {
 	for _, a := range l.appenders {
 		a.mu.Lock()
 		left := fmt.Sprintf("busy=%d blocked=%d keys=%d queued=%d open=%d gathering=%t looking=%t", a.states.busy,
-			len(a.blocked), len(a.keys), a.queued, a.open.commands, a.gathering != nil, a.looking)
+			len(a.blocked), a.keys.waiting(), a.queued, a.open.commands, a.gathering != nil, a.looking)
 		weight := 0
 		for _, e := range a.states.all {
 			if e.users == 0 {
@@ -68,6 +68,9 @@ func (l *Ledger) Rest() string {
 	return ""
 }
 
+// waiting returns how many keys of commands on their way there are.
+func (k *keys) waiting() int { return len(k.all) - len(k.recent) }
+
 // Forget drops every state that no command uses, and every outcome, as the bounds might at any time.
 func (l *Ledger) Forget() {
 	for _, a := range l.appenders {
@@ -78,7 +81,10 @@ func (l *Ledger) Forget() {
 				a.states.forget(e)
 			}
 		}
-		a.recent.Purge()
+		for _, k := range a.keys.recent {
+			delete(a.keys.all, k.key)
+		}
+		a.keys.recent, a.keys.oldest = nil, 0
 		a.mu.Unlock()
 	}
 }
