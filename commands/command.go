@@ -13,12 +13,12 @@ import (
 
 // command is a use case on its way.
 type command struct {
+	decision
 	caller  Caller
 	name    string
 	streams []string
 	fresh   string // the stream of these that has no events yet, unless an id was drawn twice
-	decide  func(*work) (any, error)
-	told    bool // the events of a command that is not refused tell its outcome
+	told    bool   // the events of a command that is not refused tell its outcome
 
 	shardID   int
 	tries     int
@@ -27,11 +27,9 @@ type command struct {
 	crowded   bool // its unit was too large: next time each of them is encoded before the next one joins
 
 	// What follows is of one try. The appender's lock guards it until the batch takes no more commands.
-	batch    *batch
-	held     []*entry
+	batch *batch
+	work
 	keyed    *keyed // under its key, if it has one
-	events   []eventstore.NewEvent
-	pending  []domain.Event // the events, beside their envelopes
 	refused  *domain.Error
 	snapshot *snapshot
 	body     json.RawMessage // the outcome that is recorded under the key, or nil if the events tell it
@@ -46,6 +44,13 @@ type command struct {
 	next int
 }
 
+// decision is what a command decides, however often.
+type decision interface {
+	decide(*work) error
+	// resultOf returns the result of the last time.
+	resultOf() any
+}
+
 // snapshot is an account as a command has left it.
 type snapshot struct {
 	shard int
@@ -56,32 +61,32 @@ type snapshot struct {
 // decideOn decides the command and keeps what follows from it. It returns false if the streams now hold what will not
 // be appended. Errors other than the domain's refusals are the answer.
 func (c *command) decideOn(held []*entry) (clean bool) {
-	w := &work{command: c.name, held: held}
+	c.work = work{command: c.name, held: held}
 	for _, e := range held {
-		w.use(e.state)
+		c.work.use(e.state)
 	}
-	c.held, c.again, c.refused, c.broken, c.snapshot = held, false, nil, nil, nil
-	c.answer = answer{}
-	c.answer.result, c.answer.refusal = c.safely(w)
+	c.again, c.refused, c.broken, c.snapshot = false, nil, nil, nil
+	c.answer = answer{refusal: c.safely()}
 	if err := c.answer.refusal; err != nil {
 		if !errors.As(err, &c.refused) {
 			c.answer = answer{err: err}
 		}
+		clean = len(c.events) == 0 && c.answer.err == nil
 		c.events, c.pending = nil, nil
-		return len(w.events) == 0 && c.answer.err == nil
+		return clean
 	}
-	c.events, c.pending, c.snapshot = w.events, w.pending, w.snapshot(c.shardID)
+	c.snapshot = c.work.snapshot(c.shardID)
 	return true
 }
 
 // safely makes a panic an answer: the others must go on.
-func (c *command) safely(w *work) (result any, err error) {
+func (c *command) safely() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)
 		}
 	}()
-	return c.decide(w)
+	return c.decide(&c.work)
 }
 
 // encode completes the events and the outcome with their bytes.
@@ -150,7 +155,7 @@ func (c *command) encodeOutcome() (err error) {
 	if c.caller.Idempotency == nil || c.told && c.refused == nil && len(c.events) > 0 {
 		return nil
 	}
-	if c.body, err = json.Marshal(outcomeOf(c.answer.result, c.refused)); err != nil {
+	if c.body, err = json.Marshal(outcomeOf(c.resultOf(), c.refused)); err != nil {
 		return fmt.Errorf("encode the outcome: %w", err)
 	}
 	return nil

@@ -54,7 +54,7 @@ func (e Envelope) Meta() (Metadata, error) {
 
 // For returns the metadata of the command's events in a stream.
 func (m Metadata) For(stream string) Metadata {
-	if stream == AccountStream(m.Account) {
+	if id, is := strings.CutPrefix(stream, accountPrefix); is && id == string(m.Account) {
 		m.Account = ""
 	}
 	return m
