@@ -135,14 +135,14 @@ func (c *command) encodeEvents(ctx context.Context, codec *eventstore.Codec) err
 	meta := eventstore.Metadata{
 		Account: c.caller.Account, Command: c.name, Actor: c.caller.Actor, Correlation: c.caller.Correlation,
 	}
+	var metadata []byte
 	for i, e := range c.pending {
 		data, err := codec.Encode(ctx, c.caller.Account, e)
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", c.events[i].Type, err)
 		}
-		metadata, err := json.Marshal(meta.For(c.events[i].Stream))
-		if err != nil {
-			return fmt.Errorf("encode metadata: %w", err)
+		if i == 0 || c.events[i].Stream != c.events[i-1].Stream {
+			metadata = meta.For(c.events[i].Stream).JSON()
 		}
 		c.events[i].Data, c.events[i].Metadata = data, metadata
 	}
