@@ -46,6 +46,7 @@ func (b *batch) unitOf(c *command, s *shard) *unit {
 	u := b.byOwner[c.caller.Account]
 	if u == nil {
 		u = &unit{account: c.caller.Account, shard: s}
+		u.commands, u.uses = u.firstCommand[:0], u.firstUse[:0]
 		b.byOwner[u.account] = u
 		b.units = append(b.units, u)
 	}
@@ -58,6 +59,9 @@ type unit struct {
 	shard    *shard
 	commands []*command
 	uses     []used
+	// Most units are one command on one stream, which has its place in the unit itself.
+	firstCommand [1]*command
+	firstUse     [1]used
 	// void says that what the commands were decided on was not appended, or that they cannot be.
 	void bool
 	// large says that it is void because the append would have too many bytes.
