@@ -83,7 +83,7 @@ func (a *appender) take(b *batch) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.settleDown()
-	a.open = newBatch()
+	a.open = newBatch(len(b.units)) // likely it becomes as large
 	close(b.closed)
 }
 

@@ -60,7 +60,7 @@ func newAppender(l *Ledger) *appender {
 	now := make(chan struct{})
 	close(now)
 	a := &appender{
-		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(),
+		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(0),
 		blocked: map[domain.AccountID]*batch{}, now: now, keys: newKeys(),
 	}
 	a.calm.L = &a.mu

@@ -24,10 +24,11 @@ type batch struct {
 	done      chan struct{} // closed when all its commands have their answers
 }
 
-func newBatch() *batch {
+// newBatch has room for so many units; it may get more.
+func newBatch(units int) *batch {
 	return &batch{
-		byOwner: map[domain.AccountID]*unit{}, many: make(chan struct{}), closed: make(chan struct{}),
-		done: make(chan struct{}),
+		units: make([]*unit, 0, units), byOwner: make(map[domain.AccountID]*unit, units),
+		many: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
