@@ -73,16 +73,14 @@ func (m Metadata) JSON() []byte {
 
 // appendText appends a string as json.Marshal writes it, which it is asked for where there is something to escape.
 func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			quoted, err := json.Marshal(s)
-			if err != nil {
-				panic(err) // every string has a JSON form
-			}
-			return append(b, quoted...)
-		}
+	if isPlain(s) {
+		return append(append(append(b, '"'), s...), '"')
 	}
-	return append(append(append(b, '"'), s...), '"')
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // every string has a JSON form
+	}
+	return append(b, quoted...)
 }
 
 // For returns the metadata of the command's events in a stream.
