@@ -23,19 +23,20 @@ func newTurns() turns {
 // begin waits until no other appender appends few commands, or many is closed, but not long. The appender calls end
 // when it has appended.
 func (t turns) begin(many <-chan struct{}) (end func()) {
-	end = func() { t <- struct{}{} }
 	select {
 	case <-t: // most often, and without a timer
-		return end
+		return t.end
 	default:
 	}
 	limit := time.NewTimer(turnMax)
 	defer limit.Stop()
 	select {
 	case <-t:
-		return end
+		return t.end
 	case <-many:
 	case <-limit.C:
 	}
 	return func() {}
 }
+
+func (t turns) end() { t <- struct{}{} }
