@@ -126,8 +126,7 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 	case answered:
 		return true
 	case joined:
-		c.encode(context.WithoutCancel(ctx), a.ledger.codec)
-		a.leave(c)
+		a.encode(context.WithoutCancel(ctx), c)
 		<-c.batch.done // what has joined is run, whatever becomes of its caller
 		if c.again {
 			c.tries++
@@ -137,6 +136,14 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 	default:
 		return a.wait(ctx, c, wait)
 	}
+}
+
+// encode encodes a command that has joined and ends its turn. Not before that is done may its batch go on, which may
+// line the command up anew.
+func (a *appender) encode(ctx context.Context, c *command) {
+	defer c.batch.encoding.Done()
+	c.encode(ctx, a.ledger.codec)
+	a.leave(c)
 }
 
 // hold returns the entries of the command's streams, loaded, or why they are not. The lock is held, but not while the

@@ -91,7 +91,6 @@ func (c *command) safely() (err error) {
 
 // encode completes the events and the outcome with their bytes.
 func (c *command) encode(ctx context.Context, codec *eventstore.Codec) {
-	defer c.batch.encoding.Done()
 	defer func() {
 		if r := recover(); r != nil {
 			c.broken = panicked(r)
