@@ -13,7 +13,7 @@ import (
 
 // command is a use case on its way.
 type command struct {
-	decision
+	decision // the call that the command is part of
 	caller  Caller
 	name    string
 	streams []string
