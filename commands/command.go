@@ -14,11 +14,11 @@ import (
 // command is a use case on its way.
 type command struct {
 	decision // the call that the command is part of
-	caller  Caller
-	name    string
-	streams []string
-	fresh   string // the stream of these that has no events yet, unless an id was drawn twice
-	told    bool   // the events of a command that is not refused tell its outcome
+	caller   Caller
+	name     string
+	streams  []string
+	fresh    string // the stream of these that has no events yet, unless an id was drawn twice
+	told     bool   // the events of a command that is not refused tell its outcome
 
 	shardID   int
 	tries     int
