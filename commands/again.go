@@ -6,6 +6,9 @@ type again struct{ commands []*command }
 
 // lineUp lines up commands, but for those whose callers have given up. The lock is held.
 func (a *appender) lineUp(commands []*command) {
+	if len(commands) == 0 {
+		return
+	}
 	l := &again{}
 	for _, c := range commands {
 		if !c.left {

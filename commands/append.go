@@ -83,7 +83,7 @@ func (a *appender) take(b *batch) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.settleDown()
-	a.open = newBatch()
+	a.open = newBatch(len(b.units)) // likely it becomes as large
 	close(b.closed)
 }
 
@@ -97,10 +97,13 @@ func (a *appender) settleDown() {
 // seal returns what is to be appended, by shard. A unit that would make the call too large is void. The lock is held.
 func (a *appender) seal(b *batch) []eventstore.Batch {
 	var out []eventstore.Batch
-	index := map[*shard]int{}
-	bytes := 0
+	index, units := map[*shard]int{}, map[*shard]int{}
 	for _, u := range b.units {
-		sealed, size := u.seal()
+		units[u.shard]++
+	}
+	bytes, r := 0, b.room()
+	for _, u := range b.units {
+		sealed, size := u.seal(r)
 		u.large = bytes+size > eventstore.AppendBytesMax
 		u.void = u.void || u.large
 		if u.void || len(sealed.Events)+len(sealed.Outcomes)+len(sealed.Reads) == 0 {
@@ -111,7 +114,9 @@ func (a *appender) seal(b *batch) []eventstore.Batch {
 		if !ok {
 			i = len(out)
 			index[u.shard] = i
-			out = append(out, eventstore.Batch{Shard: u.shard.id, Known: u.shard.knownHead()})
+			out = append(out, eventstore.Batch{
+				Shard: u.shard.id, Known: u.shard.knownHead(), Units: make([]eventstore.Unit, 0, units[u.shard]),
+			})
 		}
 		u.sent, u.batch, u.index = true, i, len(out[i].Units)
 		out[i].Units = append(out[i].Units, sealed)
@@ -209,8 +214,8 @@ func (a *appender) keep(b *batch, u *unit) (snapshots []*snapshot) {
 		}
 	}
 	for _, c := range u.commands {
-		if key, ok := c.key(); ok && c.answer.err == nil && c.size() <= recentBytes {
-			a.recent.Add(key, c.recorded())
+		if c.keyed != nil && c.answer.err == nil && c.size() <= recentBytes {
+			a.keys.keep(c)
 		}
 		if c.snapshot != nil {
 			snapshots = append(snapshots, c.snapshot)
@@ -252,9 +257,7 @@ func (a *appender) part(b *batch, u *unit) {
 		delete(a.blocked, u.account)
 	}
 	for _, c := range u.commands {
-		if key, ok := c.key(); ok && a.keys[key] == c {
-			delete(a.keys, key)
-		}
+		a.keys.end(c)
 		a.states.release(c.held)
 	}
 }

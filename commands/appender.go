@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
 )
@@ -48,10 +46,7 @@ type appender struct {
 	// blocked are accounts whose states hold what will not be appended, until their batch is done.
 	blocked map[domain.AccountID]*batch
 	now     chan struct{} // is closed
-	// keys finds the commands on their way by their idempotency keys, recent the outcomes of those that were just
-	// recorded.
-	keys   map[eventstore.OutcomeKey]*command
-	recent *simplelru.LRU[eventstore.OutcomeKey, *recorded]
+	keys    *keys
 	// repeats is how many of the next commands are looked up first, gathering are their keys.
 	repeats   int
 	gathering *lookup
@@ -62,15 +57,11 @@ type appender struct {
 var errFull = domain.Errorf(domain.CodeUnavailable, "too many commands wait already")
 
 func newAppender(l *Ledger) *appender {
-	recent, err := simplelru.NewLRU[eventstore.OutcomeKey, *recorded](recentMax, nil)
-	if err != nil {
-		panic(err) // the size is a constant
-	}
 	now := make(chan struct{})
 	close(now)
 	a := &appender{
-		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(),
-		blocked: map[domain.AccountID]*batch{}, now: now, keys: map[eventstore.OutcomeKey]*command{}, recent: recent,
+		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(0),
+		blocked: map[domain.AccountID]*batch{}, now: now, keys: newKeys(),
 	}
 	a.calm.L = &a.mu
 	return a
@@ -135,8 +126,7 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 	case answered:
 		return true
 	case joined:
-		c.encode(context.WithoutCancel(ctx), a.ledger.codec)
-		a.leave(c)
+		a.encode(context.WithoutCancel(ctx), c)
 		<-c.batch.done // what has joined is run, whatever becomes of its caller
 		if c.again {
 			c.tries++
@@ -146,6 +136,14 @@ func (a *appender) try(ctx context.Context, c *command) (done bool) {
 	default:
 		return a.wait(ctx, c, wait)
 	}
+}
+
+// encode encodes a command that has joined and ends its turn. Not before that is done may its batch go on, which may
+// line the command up anew.
+func (a *appender) encode(ctx context.Context, c *command) {
+	defer c.batch.encoding.Done()
+	c.encode(ctx, a.ledger.codec)
+	a.leave(c)
 }
 
 // hold returns the entries of the command's streams, loaded, or why they are not. The lock is held, but not while the
@@ -213,12 +211,13 @@ const (
 func (a *appender) join(c *command, held []*entry) (step, <-chan struct{}) {
 	key, keyed := c.key()
 	if keyed {
-		if recorded, ok := a.recent.Get(key); ok {
-			c.answer = answer{recorded: recorded}
+		switch known := a.keys.find(key); {
+		case known == nil:
+		case known.command != nil:
+			return delayed, known.command.batch.follow(c)
+		default:
+			c.answer = answer{recorded: &known.recorded}
 			return answered, nil
-		}
-		if first := a.keys[key]; first != nil {
-			return delayed, first.batch.follow(c)
 		}
 	}
 	if b := a.blocked[c.caller.Account]; b != nil {
@@ -238,7 +237,7 @@ func (a *appender) join(c *command, held []*entry) (step, <-chan struct{}) {
 	}
 	a.add(c, held)
 	if keyed {
-		a.keys[key] = c
+		a.keys.begin(key, c)
 	}
 	return joined, nil
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,10 +24,11 @@ type batch struct {
 	done      chan struct{} // closed when all its commands have their answers
 }
 
-func newBatch() *batch {
+// newBatch has room for so many units; it may get more.
+func newBatch(units int) *batch {
 	return &batch{
-		byOwner: map[domain.AccountID]*unit{}, many: make(chan struct{}), closed: make(chan struct{}),
-		done: make(chan struct{}),
+		units: make([]*unit, 0, units), byOwner: make(map[domain.AccountID]*unit, units),
+		many: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
@@ -45,6 +47,7 @@ func (b *batch) unitOf(c *command, s *shard) *unit {
 	u := b.byOwner[c.caller.Account]
 	if u == nil {
 		u = &unit{account: c.caller.Account, shard: s}
+		u.commands, u.uses = u.firstCommand[:0], u.firstUse[:0]
 		b.byOwner[u.account] = u
 		b.units = append(b.units, u)
 	}
@@ -57,6 +60,9 @@ type unit struct {
 	shard    *shard
 	commands []*command
 	uses     []used
+	// Most units are one command on one stream, which has its place in the unit itself.
+	firstCommand [1]*command
+	firstUse     [1]used
 	// void says that what the commands were decided on was not appended, or that they cannot be.
 	void bool
 	// large says that it is void because the append would have too many bytes.
@@ -124,9 +130,20 @@ func (u *unit) use(e *entry) {
 	u.uses = append(u.uses, s)
 }
 
+// room is where the units of a batch are sealed: their events side by side, and their outcomes.
+type room struct {
+	events   []eventstore.NewEvent
+	outcomes []eventstore.NewOutcome
+}
+
+// room returns room for all that the batch has.
+func (b *batch) room() *room {
+	return &room{make([]eventstore.NewEvent, 0, b.events), make([]eventstore.NewOutcome, 0, b.commands)}
+}
+
 // seal returns the unit as it is appended, and its size in bytes. It is void if a command has no bytes.
-func (u *unit) seal() (sealed eventstore.Unit, size int) {
-	sealed.Account = u.account
+func (u *unit) seal(r *room) (sealed eventstore.Unit, size int) {
+	events, outcomes := len(r.events), len(r.outcomes)
 	for _, c := range u.commands {
 		if c.broken != nil {
 			u.void = true
@@ -134,19 +151,21 @@ func (u *unit) seal() (sealed eventstore.Unit, size int) {
 		if c.answer.err != nil {
 			continue
 		}
-		sealed.Events = append(sealed.Events, c.events...)
+		r.events = append(r.events, c.events...)
 		if c.caller.Idempotency != nil {
 			done := 0
 			if len(c.events) > 0 {
-				done = len(sealed.Events)
+				done = len(r.events) - events
 			}
-			sealed.Outcomes = append(sealed.Outcomes, eventstore.NewOutcome{
+			r.outcomes = append(r.outcomes, eventstore.NewOutcome{
 				Key: c.caller.Idempotency.Key, RequestHash: c.caller.Idempotency.RequestHash, Body: c.body, Events: done,
 				Span: len(c.events),
 			})
 		}
 		size += c.size()
 	}
+	sealed.Account = u.account
+	sealed.Events, sealed.Outcomes = slices.Clip(r.events[events:]), slices.Clip(r.outcomes[outcomes:])
 	for _, s := range u.uses {
 		if !s.written {
 			sealed.Reads = append(sealed.Reads, eventstore.StreamVersion{Stream: s.stream, Version: s.version})

@@ -13,12 +13,12 @@ import (
 
 // command is a use case on its way.
 type command struct {
-	caller  Caller
-	name    string
-	streams []string
-	fresh   string // the stream of these that has no events yet, unless an id was drawn twice
-	decide  func(*work) (any, error)
-	told    bool // the events of a command that is not refused tell its outcome
+	decision // the call that the command is part of
+	caller   Caller
+	name     string
+	streams  []string
+	fresh    string // the stream of these that has no events yet, unless an id was drawn twice
+	told     bool   // the events of a command that is not refused tell its outcome
 
 	shardID   int
 	tries     int
@@ -27,10 +27,9 @@ type command struct {
 	crowded   bool // its unit was too large: next time each of them is encoded before the next one joins
 
 	// What follows is of one try. The appender's lock guards it until the batch takes no more commands.
-	batch    *batch
-	held     []*entry
-	events   []eventstore.NewEvent
-	pending  []domain.Event // the events, beside their envelopes
+	batch *batch
+	work
+	keyed    *keyed // under its key, if it has one
 	refused  *domain.Error
 	snapshot *snapshot
 	body     json.RawMessage // the outcome that is recorded under the key, or nil if the events tell it
@@ -45,6 +44,13 @@ type command struct {
 	next int
 }
 
+// decision is what a command decides, however often.
+type decision interface {
+	decide(*work) error
+	// resultOf returns the result of the last time.
+	resultOf() any
+}
+
 // snapshot is an account as a command has left it.
 type snapshot struct {
 	shard int
@@ -55,37 +61,36 @@ type snapshot struct {
 // decideOn decides the command and keeps what follows from it. It returns false if the streams now hold what will not
 // be appended. Errors other than the domain's refusals are the answer.
 func (c *command) decideOn(held []*entry) (clean bool) {
-	w := &work{command: c.name, held: held}
+	c.work = work{command: c.name, held: held}
 	for _, e := range held {
-		w.use(e.state)
+		c.work.use(e.state)
 	}
-	c.held, c.again, c.refused, c.broken, c.snapshot = held, false, nil, nil, nil
-	c.answer = answer{}
-	c.answer.result, c.answer.refusal = c.safely(w)
+	c.again, c.refused, c.broken, c.snapshot = false, nil, nil, nil
+	c.answer = answer{refusal: c.safely()}
 	if err := c.answer.refusal; err != nil {
 		if !errors.As(err, &c.refused) {
 			c.answer = answer{err: err}
 		}
+		clean = len(c.events) == 0 && c.answer.err == nil
 		c.events, c.pending = nil, nil
-		return len(w.events) == 0 && c.answer.err == nil
+		return clean
 	}
-	c.events, c.pending, c.snapshot = w.events, w.pending, w.snapshot(c.shardID)
+	c.snapshot = c.work.snapshot(c.shardID)
 	return true
 }
 
 // safely makes a panic an answer: the others must go on.
-func (c *command) safely(w *work) (result any, err error) {
+func (c *command) safely() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)
 		}
 	}()
-	return c.decide(w)
+	return c.decide(&c.work)
 }
 
 // encode completes the events and the outcome with their bytes.
 func (c *command) encode(ctx context.Context, codec *eventstore.Codec) {
-	defer c.batch.encoding.Done()
 	defer func() {
 		if r := recover(); r != nil {
 			c.broken = panicked(r)
@@ -129,14 +134,14 @@ func (c *command) encodeEvents(ctx context.Context, codec *eventstore.Codec) err
 	meta := eventstore.Metadata{
 		Account: c.caller.Account, Command: c.name, Actor: c.caller.Actor, Correlation: c.caller.Correlation,
 	}
+	var metadata []byte
 	for i, e := range c.pending {
 		data, err := codec.Encode(ctx, c.caller.Account, e)
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", c.events[i].Type, err)
 		}
-		metadata, err := json.Marshal(meta.For(c.events[i].Stream))
-		if err != nil {
-			return fmt.Errorf("encode metadata: %w", err)
+		if i == 0 || c.events[i].Stream != c.events[i-1].Stream {
+			metadata = meta.For(c.events[i].Stream).JSON()
 		}
 		c.events[i].Data, c.events[i].Metadata = data, metadata
 	}
@@ -149,7 +154,7 @@ func (c *command) encodeOutcome() (err error) {
 	if c.caller.Idempotency == nil || c.told && c.refused == nil && len(c.events) > 0 {
 		return nil
 	}
-	if c.body, err = json.Marshal(outcomeOf(c.answer.result, c.refused)); err != nil {
+	if c.body, err = json.Marshal(outcomeOf(c.resultOf(), c.refused)); err != nil {
 		return fmt.Errorf("encode the outcome: %w", err)
 	}
 	return nil
@@ -173,8 +178,8 @@ func (c *command) key() (eventstore.OutcomeKey, bool) {
 }
 
 // recorded returns what was recorded under the command's key.
-func (c *command) recorded() *recorded {
-	return &recorded{
+func (c *command) recorded() recorded {
+	return recorded{
 		request: c.caller.Idempotency.RequestHash, position: c.answer.position, body: c.body, events: c.pending,
 	}
 }

@@ -49,11 +49,13 @@ func (l *Ledger) OpenBytes() int64 {
 func (l *Ledger) Rest() string {
 	for _, a := range l.appenders {
 		a.mu.Lock()
-		left := fmt.Sprintf("busy=%d blocked=%d keys=%d queued=%d open=%d gathering=%t looking=%t", len(a.states.busy),
-			len(a.blocked), len(a.keys), a.queued, a.open.commands, a.gathering != nil, a.looking)
+		left := fmt.Sprintf("busy=%d blocked=%d keys=%d queued=%d open=%d gathering=%t looking=%t", a.states.busy,
+			len(a.blocked), a.keys.waiting(), a.queued, a.open.commands, a.gathering != nil, a.looking)
 		weight := 0
-		for _, e := range a.states.idle.Values() {
-			weight += e.weighs
+		for _, e := range a.states.all {
+			if e.users == 0 {
+				weight += e.weighs
+			}
 		}
 		if weight != a.states.weight {
 			left = fmt.Sprintf("the idle states weigh %d, not %d", weight, a.states.weight)
@@ -66,12 +68,23 @@ func (l *Ledger) Rest() string {
 	return ""
 }
 
+// waiting returns how many keys of commands on their way there are.
+func (k *keys) waiting() int { return len(k.all) - len(k.recent) }
+
 // Forget drops every state that no command uses, and every outcome, as the bounds might at any time.
 func (l *Ledger) Forget() {
 	for _, a := range l.appenders {
 		a.mu.Lock()
-		a.states.idle.Purge()
-		a.recent.Purge()
+		for _, e := range a.states.all {
+			if e.users == 0 {
+				a.states.weight -= e.weighs
+				a.states.forget(e)
+			}
+		}
+		for _, k := range a.keys.recent {
+			delete(a.keys.all, k.key)
+		}
+		a.keys.recent, a.keys.oldest = nil, 0
 		a.mu.Unlock()
 	}
 }

@@ -34,7 +34,7 @@ func (a *appender) looksFirst(c *command) bool {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.repeats == 0 || a.recent.Contains(key) || a.keys[key] != nil {
+	if a.repeats == 0 || a.keys.find(key) != nil {
 		return false
 	}
 	a.repeats--

@@ -18,15 +18,16 @@ type Reserved struct {
 
 // ReserveCredits holds credits of the caller's account for work that is done elsewhere.
 func (l *Ledger) ReserveCredits(ctx context.Context, c Caller, in account.Reserve) (Receipt[Reserved], error) {
+	var command account.Command = in
 	return run(ctx, l, c, useCase[Reserved]{
 		name:    "reserve_credits",
 		streams: []string{eventstore.AccountStream(c.Account)},
-		decide:  func(w *work) (Reserved, error) { return reserve(w, in) },
+		decide:  func(w *work) (Reserved, error) { return reserve(w, command) },
 		told:    reservedBy,
 	})
 }
 
-func reserve(w *work, in account.Reserve) (Reserved, error) {
+func reserve(w *work, in account.Command) (Reserved, error) {
 	before := len(w.pending)
 	if err := w.onAccount(in); err != nil {
 		return Reserved{}, err

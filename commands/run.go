@@ -26,7 +26,6 @@ type useCase[R any] struct {
 
 // answer is what became of a command.
 type answer struct {
-	result   any
 	refusal  error // what the domain said no with, or nil
 	position eventstore.Position
 	recorded *recorded // of an earlier command with the same key
@@ -47,22 +46,36 @@ func run[R any](ctx context.Context, l *Ledger, c Caller, u useCase[R]) (Receipt
 		}
 	}
 	shard := eventstore.ShardOf(c.Account, l.store.Shards())
-	a := l.appenders[shard%len(l.appenders)].run(ctx, &command{
+	k := &call[R]{decided: u.decide, command: command{
 		caller: c, name: u.name, streams: u.streams, fresh: u.fresh, shardID: shard, told: u.told != nil,
-		decide: func(w *work) (any, error) { return u.decide(w) },
-	})
-	switch {
+	}}
+	k.decision = k
+	switch a := l.appenders[shard%len(l.appenders)].run(ctx, &k.command); {
 	case a.err != nil:
 		return Receipt[R]{}, a.err
 	case a.recorded != nil:
-		return u.replay(c, *a.recorded)
+		return u.replay(c, a.recorded)
+	default:
+		return Receipt[R]{Result: k.result, Position: a.position}, a.refusal
 	}
-	result, _ := a.result.(R)
-	return Receipt[R]{Result: result, Position: a.position}, a.refusal
 }
 
+// call is a command with the result that it was decided with last, in one piece of memory.
+type call[R any] struct {
+	command
+	decided func(*work) (R, error)
+	result  R
+}
+
+func (k *call[R]) decide(w *work) (err error) {
+	k.result, err = k.decided(w)
+	return err
+}
+
+func (k *call[R]) resultOf() any { return k.result }
+
 // replay answers with what was recorded under the caller's key.
-func (u useCase[R]) replay(c Caller, r recorded) (Receipt[R], error) {
+func (u *useCase[R]) replay(c Caller, r *recorded) (Receipt[R], error) {
 	if r.request != c.Idempotency.RequestHash {
 		return Receipt[R]{}, domain.Errorf(domain.CodeIdempotencyMismatch,
 			"the idempotency key was used for another request")

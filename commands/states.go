@@ -1,7 +1,7 @@
 package commands
 
 import (
-	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"container/list"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -40,8 +40,9 @@ type entry struct {
 	err     error
 	dead    bool // not to be used any more: it was not loaded, or holds what was not appended
 	turn    int  // how often the state was put back
-	// weighs is what the entry counts among those that are idle.
+	// weighs is what the entry counts while it is idle.
 	weighs int
+	place  *list.Element // in states.order
 }
 
 // shard is what an appender knows of a shard.
@@ -87,44 +88,47 @@ func (s *shard) knownHead() *eventstore.Head {
 // states are the entries of an appender. Those in use are never forgotten, since two for one stream would not see each
 // other. The appender's lock guards all of it.
 type states struct {
-	busy   map[use]*entry
-	idle   *simplelru.LRU[use, *entry]
-	weight int
+	all    map[use]*entry
+	order  *list.List // of all, the last used first
+	busy   int        // of them that commands hold
+	weight int        // of those that none holds
 }
 
-func newStates() *states {
-	s := &states{busy: map[use]*entry{}}
-	idle, err := simplelru.NewLRU(idleMax, func(_ use, e *entry) { s.weight -= e.weighs })
-	if err != nil {
-		panic(err) // the size is a constant
-	}
-	s.idle = idle
-	return s
-}
+func newStates() *states { return &states{all: map[use]*entry{}, order: list.New()} }
+
+// idle returns how many entries no command holds.
+func (s *states) idle() int { return len(s.all) - s.busy }
 
 // hold returns the entries of the command's streams. Those that are new are for the caller to load.
 func (s *states) hold(c *command, of *shard) (held, fresh []*entry) {
 	held = make([]*entry, len(c.streams))
 	for i, name := range c.streams {
-		u := use{c.caller.Account, name}
-		e := s.busy[u]
+		e := s.all[use{c.caller.Account, name}]
 		if e == nil {
-			if e, _ = s.idle.Peek(u); e != nil {
-				s.idle.Remove(u)
-			} else {
-				e = &entry{use: u, state: newStream(name), asOf: of.epoch, ready: make(chan struct{})}
-				e.assumed = name == c.fresh && c.tries == 0
-				fresh = append(fresh, e)
-			}
-			s.busy[u] = e
+			e = s.begin(c, of, name)
+			fresh = append(fresh, e)
 		}
 		if e.assumed && name != c.fresh {
 			e.asOf = 0 // who needs the events must not be told that there are none
 		}
-		e.users++
+		if e.users++; e.users == 1 {
+			s.busy++
+			s.weight -= e.weighs
+			s.order.MoveToFront(e.place)
+		}
 		held[i] = e
 	}
 	return held, fresh
+}
+
+func (s *states) begin(c *command, of *shard, name string) *entry {
+	e := &entry{
+		use: use{c.caller.Account, name}, state: newStream(name), asOf: of.epoch,
+		assumed: name == c.fresh && c.tries == 0, ready: make(chan struct{}),
+	}
+	e.place = s.order.PushFront(e)
+	s.all[e.use] = e
+	return e
 }
 
 // release gives entries back that hold has returned.
@@ -133,16 +137,28 @@ func (s *states) release(held []*entry) {
 		if e.users--; e.users > 0 || e.dead {
 			continue
 		}
-		delete(s.busy, e.use)
-		if e.own {
-			e.weighs = e.state.weight()
-			s.weight += e.weighs
-			s.idle.Add(e.use, e)
+		s.busy--
+		if !e.own {
+			s.forget(e)
+			continue
+		}
+		e.weighs = e.state.weight()
+		s.weight += e.weighs
+		s.order.MoveToFront(e.place)
+	}
+	for at := s.order.Back(); s.weight > idleWeight || s.idle() > idleMax; {
+		e := at.Value.(*entry)
+		at = at.Prev()
+		if e.users == 0 {
+			s.weight -= e.weighs
+			s.forget(e)
 		}
 	}
-	for s.weight > idleWeight {
-		s.idle.RemoveOldest()
-	}
+}
+
+func (s *states) forget(e *entry) {
+	delete(s.all, e.use)
+	s.order.Remove(e.place)
 }
 
 // bury makes the next command load the stream anew.
@@ -151,11 +167,15 @@ func (s *states) bury(e *entry) {
 		return
 	}
 	e.dead = true
-	if s.busy[e.use] == e {
-		delete(s.busy, e.use)
-	} else {
-		s.idle.Remove(e.use)
+	switch {
+	case s.all[e.use] != e:
+		return
+	case e.users > 0:
+		s.busy--
+	default:
+		s.weight -= e.weighs
 	}
+	s.forget(e)
 }
 
 // has reports whether all states that the command needs are there.
@@ -169,10 +189,4 @@ func (s *states) has(c *command) bool {
 }
 
 // find returns the entry of a stream if there is one.
-func (s *states) find(u use) *entry {
-	if e := s.busy[u]; e != nil {
-		return e
-	}
-	e, _ := s.idle.Peek(u)
-	return e
-}
+func (s *states) find(u use) *entry { return s.all[u] }

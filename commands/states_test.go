@@ -37,11 +37,11 @@ func TestIdleStatesAreBoundedByWeight(t *testing.T) {
 		require.LessOrEqual(t, s.weight, idleWeight)
 	}
 	require.Greater(t, s.weight, idleWeight/2, "it is used, too")
-	require.Less(t, s.idle.Len(), 200)
+	require.Less(t, s.idle(), 200)
 	require.NotNil(t, s.find(use{"199", "account-199"}), "the newest stay")
 	require.Nil(t, s.find(use{"0", "account-0"}))
 	require.Same(t, used[0], s.find(used[0].use), "what is used is never dropped")
-	require.Len(t, s.busy, 1)
+	require.Equal(t, 1, s.busy)
 }
 
 func TestIdleStatesAreBoundedByNumber(t *testing.T) {
@@ -54,10 +54,10 @@ func TestIdleStatesAreBoundedByNumber(t *testing.T) {
 		entries[0].own = true
 		entries[0].weighs = 0
 		s.release(entries)
-		require.LessOrEqual(t, s.idle.Len(), idleMax)
+		require.LessOrEqual(t, s.idle(), idleMax)
 		require.LessOrEqual(t, s.weight, idleWeight)
 	}
-	require.Empty(t, s.busy)
+	require.Zero(t, s.busy)
 }
 
 // Two commands never have two states of one stream, whether it is idle, busy or being loaded.
@@ -68,9 +68,9 @@ func TestOneStateForEachStream(t *testing.T) {
 	_, second := held(s, "a", 0)
 	require.Same(t, first[0], second[0])
 	s.release(first)
-	require.Len(t, s.busy, 1, "the second still holds it")
+	require.Equal(t, 1, s.busy, "the second still holds it")
 	s.release(second)
-	require.Empty(t, s.busy)
+	require.Zero(t, s.busy)
 	_, third := held(s, "a", 0)
 	require.Same(t, first[0], third[0], "it was kept")
 	s.bury(third[0])

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/domain/account"
@@ -44,10 +45,15 @@ func do[S, C any](w *work, s *stream[S, C], c C) error {
 	if err != nil {
 		return err
 	}
+	w.events = slices.Grow(w.events, len(events))
 	for _, e := range events {
 		s.fold(s.version+1, e)
 		w.events = append(w.events, eventstore.NewEvent{Stream: s.name, Version: s.version, Type: e.EventName()})
-		w.pending = append(w.pending, e)
+	}
+	if w.pending == nil {
+		w.pending = events // most commands decide once
+	} else {
+		w.pending = append(w.pending, events...)
 	}
 	if !s.checked(len(events)) {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 
 	jsonv2 "github.com/go-json-experiment/json"
 
@@ -21,6 +22,9 @@ type Codec struct {
 type codecType struct {
 	domain.EventType
 	sealed []sealedField
+	encode encoder // or nil
+	// size is that of the last event in bytes: the next one is not much longer.
+	size atomic.Int64
 }
 
 // NewCodec returns a codec for these event types. It fails for a name that is listed twice.
@@ -30,7 +34,8 @@ func NewCodec(types []domain.EventType, keys Keyring) (*Codec, error) {
 		if c.types[t.Name] != nil {
 			return nil, fmt.Errorf("event type %s is listed twice", t.Name)
 		}
-		c.types[t.Name] = &codecType{EventType: t, sealed: sealedFields(reflect.TypeOf(t.New()).Elem())}
+		of := reflect.TypeOf(t.New()).Elem()
+		c.types[t.Name] = &codecType{EventType: t, sealed: sealedFields(of), encode: encoderOf(of)}
 	}
 	return c, nil
 }
@@ -56,7 +61,7 @@ func (c *Codec) Encode(ctx context.Context, account domain.AccountID, e domain.E
 		return nil, fmt.Errorf("event type %s is not in the catalogue", e.EventName())
 	}
 	if len(t.sealed) == 0 {
-		return json.Marshal(e)
+		return t.marshal(e)
 	}
 	key, err := c.keys.Key(ctx, account)
 	if err != nil {
@@ -67,6 +72,22 @@ func (c *Codec) Encode(ctx context.Context, account domain.AccountID, e domain.E
 		return nil, err
 	}
 	return json.Marshal(pointer)
+}
+
+// muchLonger is by how many bytes an event is usually longer than the one before it at most.
+const muchLonger = 32
+
+// marshal returns what json.Marshal returns.
+func (t *codecType) marshal(e domain.Event) ([]byte, error) {
+	if t.encode == nil {
+		return json.Marshal(e)
+	}
+	data, ok := t.encode(make([]byte, 0, t.size.Load()+muchLonger), reflect.ValueOf(e))
+	if !ok {
+		return json.Marshal(e)
+	}
+	t.size.Store(int64(len(data)))
+	return data, nil
 }
 
 // Decode returns the event in an envelope with personal data in the clear. Where the account's key was erased the

@@ -3,6 +3,7 @@ package eventstore
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,9 +53,39 @@ func (e Envelope) Meta() (Metadata, error) {
 	return m, err
 }
 
+// JSON returns what json.Marshal returns. It is written for every event, so it is written out here.
+func (m Metadata) JSON() []byte {
+	const names = `{"account":"","command":"","actor":"","correlation":""}`
+	b := make([]byte, 0, len(names)+len(m.Account)+len(m.Command)+len(m.Actor)+len(m.Correlation))
+	b = append(b, '{')
+	if m.Account != "" {
+		b = append(appendText(append(b, `"account":`...), string(m.Account)), ',')
+	}
+	b = appendText(append(b, `"command":`...), m.Command)
+	if m.Actor != "" {
+		b = appendText(append(b, `,"actor":`...), m.Actor)
+	}
+	if m.Correlation != "" {
+		b = appendText(append(b, `,"correlation":`...), m.Correlation)
+	}
+	return append(b, '}')
+}
+
+// appendText appends a string as json.Marshal writes it, which it is asked for where there is something to escape.
+func appendText(b []byte, s string) []byte {
+	if isPlain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // every string has a JSON form
+	}
+	return append(b, quoted...)
+}
+
 // For returns the metadata of the command's events in a stream.
 func (m Metadata) For(stream string) Metadata {
-	if stream == AccountStream(m.Account) {
+	if id, is := strings.CutPrefix(stream, accountPrefix); is && id == string(m.Account) {
 		m.Account = ""
 	}
 	return m

@@ -1,6 +1,7 @@
 package eventstore_test
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -91,4 +92,22 @@ func TestMeta(t *testing.T) {
 	require.Equal(t, eventstore.Metadata{Account: "acc_1", Command: "request_generation", Actor: "key_1"}, m)
 	_, err = eventstore.Envelope{Metadata: []byte(`[]`)}.Meta()
 	require.Error(t, err)
+}
+
+// What is hashed must not depend on who writes it.
+func TestMetadataIsWrittenAsByTheLibrary(t *testing.T) {
+	t.Parallel()
+	text := rapid.OneOf(
+		rapid.String(), rapid.StringMatching(`[ -~]*`), rapid.Just("\x00<a>&\"\\\u2028\xff\x7f고"),
+		rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		m := eventstore.Metadata{
+			Account: domain.AccountID(text.Draw(t, "account")), Command: text.Draw(t, "command"),
+			Actor: text.Draw(t, "actor"), Correlation: text.Draw(t, "correlation"),
+		}
+		want, err := json.Marshal(m)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(m.JSON()))
+	})
 }

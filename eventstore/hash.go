@@ -45,11 +45,13 @@ func appendField[T string | []byte](b []byte, field T) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(field))), field...)
 }
 
+// usualBytes is how many canonical bytes most events have at most: they are put together on the stack.
+const usualBytes = 1 << 10
+
 // LeafHash returns SHA-256(0x00 ‖ canonical bytes).
 func LeafHash(shard int, e NewEvent) Hash {
-	b := make([]byte, 1, 64+len(e.Stream)+len(e.Type)+len(e.Data)+len(e.Metadata))
-	b[0] = leafPrefix
-	return sha256.Sum256(AppendCanonical(b, shard, e))
+	var room [usualBytes]byte
+	return sha256.Sum256(AppendCanonical(append(room[:0], leafPrefix), shard, e))
 }
 
 // ChainHash returns SHA-256(previous chain hash ‖ position ‖ leaf hash). The chain of an empty shard is all zeros.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -104,4 +105,19 @@ func TestChainCoversEverything(t *testing.T) {
 		}
 	}
 	require.Len(t, seen, 18)
+}
+
+func BenchmarkLeafHash(b *testing.B) {
+	for _, size := range []int{256, 4096} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			e := eventstore.NewEvent{
+				Stream: "account-acc_01k00000000000000000000001", Version: 1, Type: "account.credits_reserved.v1",
+				Data: make([]byte, size), Metadata: make([]byte, 128),
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				eventstore.LeafHash(1, e)
+			}
+		})
+	}
 }

@@ -20,8 +20,13 @@ const (
 // CheckBatches returns CodeInvalid if Store.Append must refuse the whole call, whatever is recorded. Every store calls
 // it first. What is not JSON is for the store to refuse: a database does so anyway.
 func CheckBatches(shards int, batches []Batch) error {
-	units := 0
-	c := unitCheck{shards: shards}
+	units, most := 0, 0
+	for _, b := range batches {
+		most = max(most, min(len(b.Units), UnitsMax))
+	}
+	c := unitCheck{
+		shards: shards, accounts: make(map[domain.AccountID]struct{}, most), streams: make(map[string]int64, most),
+	}
 	for i, b := range batches {
 		if units += len(b.Units); units > UnitsMax {
 			return domain.Errorf(domain.CodeInvalid, "%d units in one append, at most %d", units, UnitsMax)
@@ -87,8 +92,8 @@ func checkShard(shard, shards int) error {
 type unitCheck struct {
 	shards           int
 	shard            int
-	accounts         map[domain.AccountID]bool // of the shard
-	streams          map[string]int64          // of the shard, at these versions
+	accounts         map[domain.AccountID]struct{} // of the shard
+	streams          map[string]int64              // of the shard, at these versions
 	events, outcomes int
 	reads            int
 	bytes            int
@@ -97,8 +102,8 @@ type unitCheck struct {
 // batch begins with the units of another shard.
 func (c *unitCheck) batch(b Batch) error {
 	c.shard = b.Shard
-	c.accounts = make(map[domain.AccountID]bool, len(b.Units))
-	c.streams = make(map[string]int64, len(b.Units))
+	clear(c.accounts)
+	clear(c.streams)
 	for _, u := range b.Units {
 		if err := c.unit(u); err != nil {
 			return err
@@ -114,10 +119,12 @@ func (c *unitCheck) unit(u Unit) error {
 	c.events += len(u.Events)
 	c.outcomes += len(u.Outcomes)
 	c.reads += len(u.Reads)
+	accounts := len(c.accounts)
+	c.accounts[u.Account] = struct{}{}
 	switch {
 	case ShardOf(u.Account, c.shards) != c.shard:
 		return domain.Errorf(domain.CodeInvalid, "account %s is not of shard %d", u.Account, c.shard)
-	case c.accounts[u.Account]:
+	case len(c.accounts) == accounts:
 		return domain.Errorf(domain.CodeInvalid, "account %s has two units in one append", u.Account)
 	case len(u.Events)+len(u.Outcomes)+len(u.Reads) == 0:
 		return domain.Errorf(domain.CodeInvalid, "the unit of account %s is empty", u.Account)
@@ -126,7 +133,6 @@ func (c *unitCheck) unit(u Unit) error {
 	case c.reads > EventsMax:
 		return domain.Errorf(domain.CodeInvalid, "more than %d streams read in one append", EventsMax)
 	}
-	c.accounts[u.Account] = true
 	for _, r := range u.Reads {
 		if err := checkName("stream", r.Stream, StreamBytesMax); err != nil {
 			return err

@@ -1,6 +1,10 @@
 package account
 
-import "github.com/pingvas/pingvas/domain"
+import (
+	"slices"
+
+	"github.com/pingvas/pingvas/domain"
+)
 
 // The events that move credits.
 var (
@@ -19,7 +23,7 @@ func (e CreditsGranted) Postings() []domain.Posting {
 
 // Postings implements domain.Posted.
 func (e CreditsReserved) Postings() []domain.Posting {
-	return transfer(domain.BookAvailable, domain.BookReserved, e.Slices)
+	return transfer(nil, domain.BookAvailable, domain.BookReserved, e.Slices)
 }
 
 // Postings implements domain.Posted.
@@ -28,18 +32,18 @@ func (e CreditsSettled) Postings() []domain.Posting {
 	if e.Late {
 		from = domain.BookAvailable
 	}
-	charged := transfer(from, domain.BookConsumed, e.Charged)
-	return append(charged, transfer(domain.BookReserved, domain.BookAvailable, e.Returned)...)
+	postings := transfer(nil, from, domain.BookConsumed, e.Charged)
+	return transfer(postings, domain.BookReserved, domain.BookAvailable, e.Returned)
 }
 
 // Postings implements domain.Posted.
 func (e CreditsReleased) Postings() []domain.Posting {
-	return transfer(domain.BookReserved, domain.BookAvailable, e.Slices)
+	return transfer(nil, domain.BookReserved, domain.BookAvailable, e.Slices)
 }
 
 // Postings implements domain.Posted.
 func (e ReservationExpired) Postings() []domain.Posting {
-	return transfer(domain.BookReserved, domain.BookAvailable, e.Slices)
+	return transfer(nil, domain.BookReserved, domain.BookAvailable, e.Slices)
 }
 
 // Postings implements domain.Posted.
@@ -47,8 +51,9 @@ func (e GrantExpired) Postings() []domain.Posting {
 	return domain.Transfer(domain.BookAvailable, domain.BookBreakage, e.Grant, e.Amount)
 }
 
-func transfer(from, to domain.Book, parts []Slice) []domain.Posting {
-	postings := make([]domain.Posting, 0, 2*len(parts))
+// transfer adds what moves the parts from one book to another.
+func transfer(postings []domain.Posting, from, to domain.Book, parts []Slice) []domain.Posting {
+	postings = slices.Grow(postings, 2*len(parts))
 	for _, p := range parts {
 		postings = append(postings, domain.Transfer(from, to, p.Grant, p.Amount)...)
 	}
