@@ -60,7 +60,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 
 // requestID returns the id that the caller has given the request, or a new one.
 func (s *Server) requestID(r *http.Request) string {
-	if id := r.Header.Get(headerRequestID); sane.MatchString(id) {
+	if id := r.Header.Get(headerRequestID); id != "" && sane.MatchString(id) {
 		return id
 	}
 	return s.newID(prefixRequest)

@@ -14,9 +14,12 @@ type dispatch struct {
 	likely map[likely][]*mux.Route // in the router's order
 }
 
-// likely is what a request has in common with the routes that may answer it: the method, and the second part of the
-// path, which is the kind of thing.
-type likely struct{ method, thing string }
+// likely is what a request has in common with the routes that may answer it: the method, the second part of the path,
+// which is the kind of thing, and how many parts there are.
+type likely struct {
+	method, thing string
+	parts         int
+}
 
 // newDispatch returns a handler for a router that has one for what it does not find.
 func newDispatch(router *mux.Router) (*dispatch, error) {
@@ -30,9 +33,8 @@ func newDispatch(router *mux.Router) (*dispatch, error) {
 			return err
 		}
 		methods, _ := route.GetMethods() // an error says that it answers all of them
-		thing, ok := thingOf(template)
 		for _, method := range methods {
-			if at := (likely{method, thing}); ok && !strings.Contains(thing, "{") {
+			if at := likelyOf(method, template); !strings.Contains(at.thing, "{") {
 				d.likely[at] = append(d.likely[at], route)
 			}
 		}
@@ -40,11 +42,10 @@ func newDispatch(router *mux.Router) (*dispatch, error) {
 	})
 }
 
-// thingOf returns the second part of a path, and whether it has one.
-func thingOf(path string) (string, bool) {
-	_, rest, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+func likelyOf(method, path string) likely {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	thing, _, _ := strings.Cut(rest, "/")
-	return thing, ok
+	return likely{method, thing, strings.Count(path, "/")}
 }
 
 // ServeHTTP implements http.Handler.
@@ -57,12 +58,10 @@ func (d *dispatch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *dispatch) match(r *http.Request) mux.RouteMatch {
-	if thing, ok := thingOf(r.URL.Path); ok {
-		for _, route := range d.likely[likely{r.Method, thing}] {
-			var match mux.RouteMatch
-			if route.Match(r, &match) {
-				return match
-			}
+	for _, route := range d.likely[likelyOf(r.Method, r.URL.Path)] {
+		var match mux.RouteMatch
+		if route.Match(r, &match) {
+			return match
 		}
 	}
 	var match mux.RouteMatch

@@ -201,6 +201,9 @@ func (s *Server) named(route *mux.Route, next http.Handler) (http.Handler, error
 	}), err
 }
 
+// notStored is a header of answers of the contract. It is not changed.
+var notStored = []string{"no-store"}
+
 // admit lets a request of the contract pass that has a key and follows the contract. It returns an error for a route
 // that is not in the contract.
 func (s *Server) admit(route *mux.Route, next http.Handler) (http.Handler, error) {
@@ -209,7 +212,7 @@ func (s *Server) admit(route *mux.Route, next http.Handler) (http.Handler, error
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
+		w.Header()["Cache-Control"] = notStored
 		if !op.public {
 			if err := s.authenticate(r); err != nil {
 				s.fail(w, r, err)
