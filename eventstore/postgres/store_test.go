@@ -129,6 +129,24 @@ func TestWhatWasRecordedIsNeverChanged(t *testing.T) {
 	require.Len(t, storetest.ReadAll(t, store, 1), 2)
 }
 
+// TestWhatIsNoHashIsAnError puts in by hand what no append could.
+func TestWhatIsNoHashIsAnError(t *testing.T) {
+	t.Parallel()
+	pool := connect(t, pgtest.URL(t, migrated(shards)))
+	store := openPool(t, pool)
+	_, err := pool.Exec(t.Context(), `INSERT INTO ledger.events (pos, version, recorded_at, shard, stream_id, chain_hash,
+	stream, type, data, metadata) VALUES (1, 1, now(), 1, ledger.stream_id(1::smallint, 's'), 'short', 's', 't', '{}', '{}')`)
+	require.NoError(t, err)
+	_, err = store.ReadShard(t.Context(), 1, 0, 1)
+	require.ErrorContains(t, err, "event 1:1: a hash of 5 bytes")
+	_, err = pool.Exec(t.Context(), `UPDATE ledger.shards SET chain = 'short' WHERE shard = 1`)
+	require.NoError(t, err)
+	_, err = store.Heads(t.Context())
+	require.ErrorContains(t, err, "shard 1: a hash of 5 bytes")
+	_, err = storetest.Append(t.Context(), store, 1, storetest.Unit(storetest.Accounts(1, shards, 1)[0], 1, 1))
+	require.ErrorContains(t, err, "the head of shard 1 is no hash")
+}
+
 func TestAppendNeedsReadCommitted(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t, migrated(shards))
