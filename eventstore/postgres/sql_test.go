@@ -24,7 +24,8 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Release()
 	for name, sql := range map[string]string{
-		"append": appendSQL, "append reads": appendReadsSQL, "append only": appendOnlySQL, "heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL, "told": toldSQL,
+		"append": appendSQL, "append reads": appendReadsSQL, "append only": appendOnlySQL,
+		"heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL, "told": toldSQL,
 		"read shard": readShardSQL, "read streams": readStreamsSQL, "lock": lockSQL,
 		"load snapshots": loadSnapshotsSQL, "save a snapshot": saveSnapshotsSQL,
 		"create schema": createSchemaSQL, "create": createSQL, "select shards": selectShardsSQL,
@@ -34,8 +35,8 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	}
 }
 
-// TestAppendTakesBackItsHeads appends on two heads of which one is not known any more. In a savepoint, which has a number
-// of its own, ledger.append cannot tell which rows it has changed, and says so.
+// TestAppendTakesBackItsHeads appends on two heads of which one is not known any more. In a savepoint, which has a
+// number of its own, ledger.append cannot tell which rows it has changed, and says so.
 func TestAppendTakesBackItsHeads(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t, pgtest.Schema{})

@@ -134,8 +134,9 @@ func TestWhatIsNoHashIsAnError(t *testing.T) {
 	t.Parallel()
 	pool := connect(t, pgtest.URL(t, migrated(shards)))
 	store := openPool(t, pool)
-	_, err := pool.Exec(t.Context(), `INSERT INTO ledger.events (pos, version, recorded_at, shard, stream_id, chain_hash,
-	stream, type, data, metadata) VALUES (1, 1, now(), 1, ledger.stream_id(1::smallint, 's'), 'short', 's', 't', '{}', '{}')`)
+	_, err := pool.Exec(t.Context(), `INSERT INTO ledger.events
+	(pos, version, recorded_at, shard, stream_id, chain_hash, stream, type, data, metadata)
+VALUES (1, 1, now(), 1, ledger.stream_id(1::smallint, 's'), 'short', 's', 't', '{}', '{}')`)
 	require.NoError(t, err)
 	_, err = store.ReadShard(t.Context(), 1, 0, 1)
 	require.ErrorContains(t, err, "event 1:1: a hash of 5 bytes")
