@@ -21,9 +21,15 @@ END $$;
 
 DROP FUNCTION ledger.append;
 
+CREATE TYPE ledger.appended AS (
+    first_pos bigint[], first_chain bytea[], last_pos bigint[], last_chain bytea[], statuses smallint[],
+    m_shard smallint[], m_pos bigint[], m_stream text[], m_version bigint[], m_type text[], m_data text[],
+    m_metadata text[]
+);
+
 -- ledger.append records the units of one call, which may be of several shards, and returns for each shard the head
--- before and after it, and one status for each unit: 1 appended, 2 conflict, 3 duplicate (eventstore.Status). All of
--- that is NULL in the usual case: every head was the one that the caller knew, and everything was appended.
+-- before and after it, and one status for each unit: 1 appended, 2 conflict, 3 duplicate (eventstore.Status). The
+-- answer is NULL in the usual case: every head was the one that the caller knew, and everything was appended.
 -- The arrays of s_ hold one element for each shard, ascending, those of e_ one for each event, those of r_ one for each
 -- stream that was only read, those of o_ one for each outcome without an event; units are counted from 1. The arrays of
 -- m_ hold what was appended between the head that the caller knows and the one before this call, unless that is more
@@ -57,12 +63,8 @@ CREATE FUNCTION ledger.append(
     e_key_id uuid[], e_request_hash uuid[], e_span smallint[], e_outcome json[],
     r_unit integer[] = '{}', r_shard smallint[] = '{}', r_stream_id uuid[] = '{}', r_version bigint[] = '{}',
     o_unit integer[] = '{}', o_shard smallint[] = '{}', o_account text[] = '{}', o_key_id uuid[] = '{}',
-    o_request_hash uuid[] = '{}', o_body json[] = '{}',
-    OUT first_pos bigint[], OUT first_chain bytea[], OUT last_pos bigint[], OUT last_chain bytea[],
-    OUT statuses smallint[],
-    OUT m_shard smallint[], OUT m_pos bigint[], OUT m_stream text[], OUT m_version bigint[], OUT m_type text[],
-    OUT m_data text[], OUT m_metadata text[]
-) LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+    o_request_hash uuid[] = '{}', o_body json[] = '{}'
+) RETURNS ledger.appended LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_now   timestamptz;
     v_again boolean := false; -- a key was recorded before
@@ -72,6 +74,9 @@ DECLARE
     v_unit  integer;
     v_at    integer;
     v_moved boolean := false;
+    first_pos bigint[]; first_chain bytea[]; last_pos bigint[]; last_chain bytea[]; statuses smallint[]; -- the answer
+    m_shard smallint[]; m_pos bigint[]; m_stream text[]; m_version bigint[]; m_type text[]; m_data text[];
+    m_metadata text[];
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'ledger.append needs READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
@@ -104,7 +109,7 @@ BEGIN
             INSERT INTO ledger.outcomes (account, key_id, request_hash, body, shard, recorded_at)
             SELECT unnest(o_account), unnest(o_key_id), unnest(o_request_hash), unnest(o_body), unnest(o_shard), v_now;
         END IF;
-        RETURN;
+        RETURN NULL;
     END IF;
     IF v_heads > 0 THEN -- exactly the rows that this call has changed are its own
         UPDATE ledger.shards s SET pos = s_pos[array_position(s_shard, s.shard)],
@@ -204,5 +209,7 @@ BEGIN
             AS o (unit, shard, account, key_id, request_hash, body)
         WHERE statuses[o.unit] = 1;
     END IF;
+    RETURN (first_pos, first_chain, last_pos, last_chain, statuses, m_shard, m_pos, m_stream, m_version, m_type, m_data,
+        m_metadata)::ledger.appended;
 END $$;
 -- +goose StatementEnd
