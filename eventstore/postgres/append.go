@@ -14,8 +14,8 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// A call of ledger.append asks for one value, since a set of twelve columns that are NULL would cost Postgres 10 µs more.
-// It leaves out the arrays that are empty, of streams that were only read and of refusals: they would cost 8.
+// A call of ledger.append asks for one value, since a set of twelve columns that are NULL would cost Postgres 10 µs
+// more. It leaves out the arrays that are empty, of streams that were only read and of refusals: they would cost 8.
 var (
 	appendSQL      = appendOf(33)
 	appendReadsSQL = appendOf(27)

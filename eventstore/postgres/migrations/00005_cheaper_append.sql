@@ -41,7 +41,7 @@ CREATE TYPE ledger.appended AS (
 -- sees n. Locks are taken by ascending shard, and there are no others, so there are no deadlocks. Each statement of a
 -- READ COMMITTED transaction takes a new snapshot, which is what makes the checks after the lock see the last commit.
 -- The locks are advisory, 1886809191 is "pvlg" in ASCII: rows would have to be locked in order by a SELECT before the
--- UPDATE, which costs a fifth of a small call.
+-- UPDATE, which is one more statement.
 --
 -- Known heads. s_pos and s_chain are the head that the caller decided on, s_chain is NULL if it knows none. The chain
 -- hash stands for everything recorded in the shard. If it is still the head, no stream can have moved on, so only keys
