@@ -3,6 +3,7 @@ package postgres
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"github.com/pingvas/pingvas/domain"
 	"github.com/pingvas/pingvas/eventstore"
@@ -26,7 +27,7 @@ func keyID(account domain.AccountID, key string) id {
 	return id(sum[:16])
 }
 
-// columns are the arrays that ledger.append takes: the batches turned on their side. Batches and units count from 1.
+// columns are the arrays that ledger.append takes: the batches turned on their side. Units count from 1.
 type columns struct {
 	units int
 
@@ -38,12 +39,11 @@ type columns struct {
 	lastChain  [][]byte
 
 	unit        []int32
-	batch       []int32
+	eventShard  []int16
 	pos         []int64
 	streamID    []id
 	stream      []string
 	version     []int64
-	begins      []bool
 	kind        []string
 	data        [][]byte
 	metadata    [][]byte
@@ -55,12 +55,12 @@ type columns struct {
 	outcome     [][]byte // nil where the events tell it, too
 
 	readUnit     []int32
-	readBatch    []int32
+	readShard    []int16
 	readStreamID []id
 	readVersion  []int64
 
 	refusedUnit    []int32
-	refusedBatch   []int32
+	refusedShard   []int16
 	refusedAccount []string
 	refusedKeyID   []id
 	refusedHash    []id
@@ -72,6 +72,9 @@ func newColumns(batches []eventstore.Batch, order []int) *columns {
 	c := roomFor(batches)
 	for _, i := range order {
 		c.add(batches[i])
+	}
+	if !slices.ContainsFunc(c.outcome, func(body []byte) bool { return body != nil }) {
+		c.outcome = c.outcome[:0] // what is missing at the end of an array is NULL
 	}
 	return c
 }
@@ -91,17 +94,17 @@ func roomFor(batches []eventstore.Batch) *columns {
 		}
 	}
 	return &columns{
-		unit: make([]int32, 0, events), batch: make([]int32, 0, events), pos: make([]int64, 0, events),
+		unit: make([]int32, 0, events), eventShard: make([]int16, 0, events), pos: make([]int64, 0, events),
 		streamID: make([]id, 0, events), stream: make([]string, 0, events), version: make([]int64, 0, events),
-		begins: make([]bool, 0, events), kind: make([]string, 0, events), data: make([][]byte, 0, events),
+		kind: make([]string, 0, events), data: make([][]byte, 0, events),
 		metadata: make([][]byte, 0, events), leaf: make([][]byte, 0, events), chain: make([][]byte, 0, events),
 		keyID: make([]*id, 0, events), requestHash: make([]*id, 0, events), span: make([]*int16, 0, events),
 		outcome: make([][]byte, 0, events),
 
-		readUnit: make([]int32, 0, reads), readBatch: make([]int32, 0, reads),
+		readUnit: make([]int32, 0, reads), readShard: make([]int16, 0, reads),
 		readStreamID: make([]id, 0, reads), readVersion: make([]int64, 0, reads),
 
-		refusedUnit: make([]int32, 0, refused), refusedBatch: make([]int32, 0, refused),
+		refusedUnit: make([]int32, 0, refused), refusedShard: make([]int16, 0, refused),
 		refusedAccount: make([]string, 0, refused), refusedKeyID: make([]id, 0, refused),
 		refusedHash: make([]id, 0, refused), refusedBody: make([][]byte, 0, refused),
 	}
@@ -118,22 +121,20 @@ func (c *columns) add(b eventstore.Batch) {
 	}
 	c.known = append(c.known, head.Pos)
 	c.check = append(c.check, b.Check)
-	begun := make(map[string]bool, len(b.Units))
 	for _, u := range b.Units {
 		c.units++
 		first := len(c.unit)
 		for _, e := range u.Events {
-			head = c.event(b.Shard, head, e, !begun[e.Stream])
-			begun[e.Stream] = true
+			head = c.event(b.Shard, head, e)
 		}
 		for _, r := range u.Reads {
 			c.readUnit = append(c.readUnit, int32(c.units))
-			c.readBatch = append(c.readBatch, int32(len(c.shard)))
+			c.readShard = append(c.readShard, int16(b.Shard))
 			c.readStreamID = append(c.readStreamID, streamID(b.Shard, r.Stream))
 			c.readVersion = append(c.readVersion, r.Version)
 		}
 		for _, o := range u.Outcomes {
-			c.outcomeOf(first, u, o)
+			c.outcomeOf(b.Shard, first, u, o)
 		}
 	}
 	c.last = append(c.last, head.Pos)
@@ -141,16 +142,15 @@ func (c *columns) add(b eventstore.Batch) {
 }
 
 // event returns the head after the event, on the assumption that the head before it is the shard's.
-func (c *columns) event(shard int, head eventstore.Head, e eventstore.NewEvent, begins bool) eventstore.Head {
+func (c *columns) event(shard int, head eventstore.Head, e eventstore.NewEvent) eventstore.Head {
 	leaf := eventstore.LeafHash(shard, e)
 	head = eventstore.Head{Pos: head.Pos + 1, Chain: eventstore.ChainHash(head.Chain, head.Pos+1, leaf)}
 	c.unit = append(c.unit, int32(c.units))
-	c.batch = append(c.batch, int32(len(c.shard)))
+	c.eventShard = append(c.eventShard, int16(shard))
 	c.pos = append(c.pos, head.Pos)
 	c.streamID = append(c.streamID, streamID(shard, e.Stream))
 	c.stream = append(c.stream, e.Stream)
 	c.version = append(c.version, e.Version)
-	c.begins = append(c.begins, begins)
 	c.kind = append(c.kind, e.Type)
 	c.data = append(c.data, e.Data)
 	c.metadata = append(c.metadata, e.Metadata)
@@ -164,7 +164,7 @@ func (c *columns) event(shard int, head eventstore.Head, e eventstore.NewEvent, 
 }
 
 // outcomeOf puts an outcome into the row of its event, or into one of its own. first is the unit's first event.
-func (c *columns) outcomeOf(first int, u eventstore.Unit, o eventstore.NewOutcome) {
+func (c *columns) outcomeOf(shard, first int, u eventstore.Unit, o eventstore.NewOutcome) {
 	key := keyID(u.Account, o.Key)
 	if o.Events > 0 {
 		i, hash, span := first+o.Events-1, id(o.RequestHash), int16(o.Span)
@@ -172,7 +172,7 @@ func (c *columns) outcomeOf(first int, u eventstore.Unit, o eventstore.NewOutcom
 		return
 	}
 	c.refusedUnit = append(c.refusedUnit, int32(c.units))
-	c.refusedBatch = append(c.refusedBatch, int32(len(c.shard)))
+	c.refusedShard = append(c.refusedShard, int16(shard))
 	c.refusedAccount = append(c.refusedAccount, string(u.Account))
 	c.refusedKeyID = append(c.refusedKeyID, key)
 	c.refusedHash = append(c.refusedHash, id(o.RequestHash))

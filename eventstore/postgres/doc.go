@@ -4,7 +4,7 @@
 //
 //   - It passes storetest.Run, also with several processes on one database.
 //   - An append is one statement, hence one round trip and one transaction. See ledger.append in the migrations for the
-//     lock that makes positions complete and for why it cannot deadlock.
+//     locks that make positions complete and for why it cannot deadlock.
 //   - Triggers refuse UPDATE, DELETE and TRUNCATE of what was recorded, for the owner and superusers too.
 //   - Migrations are embedded; any number of processes may migrate at once.
 //

@@ -88,6 +88,17 @@ func scan(rows pgx.Rows, e *eventstore.Envelope, first ...any) error {
 	if filed != streamID(e.Shard, e.Stream) {
 		return fmt.Errorf("event %s is filed under another stream than its own", e.Position())
 	}
-	e.RecordedAt, e.Chain = e.RecordedAt.UTC(), eventstore.Hash(chain)
+	e.RecordedAt = e.RecordedAt.UTC()
+	if e.Chain, err = hash(chain); err != nil {
+		return fmt.Errorf("event %s: %w", e.Position(), err)
+	}
 	return nil
+}
+
+// hash takes what is in the database for no more than bytes.
+func hash(b []byte) (eventstore.Hash, error) {
+	if len(b) != len(eventstore.Hash{}) {
+		return eventstore.Hash{}, fmt.Errorf("a hash of %d bytes is recorded", len(b))
+	}
+	return eventstore.Hash(b), nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/eventstore"
+	"github.com/pingvas/pingvas/eventstore/storetest"
 	"github.com/pingvas/pingvas/internal/pgtest"
 )
 
@@ -23,7 +24,8 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Release()
 	for name, sql := range map[string]string{
-		"append": appendSQL, "heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL, "told": toldSQL,
+		"append": appendSQL, "append reads": appendReadsSQL, "append only": appendOnlySQL,
+		"heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL, "told": toldSQL,
 		"read shard": readShardSQL, "read streams": readStreamsSQL, "lock": lockSQL,
 		"load snapshots": loadSnapshotsSQL, "save a snapshot": saveSnapshotsSQL,
 		"create schema": createSchemaSQL, "create": createSQL, "select shards": selectShardsSQL,
@@ -31,6 +33,46 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		_, err := conn.Conn().Prepare(t.Context(), name, sql)
 		require.NoError(t, err, name)
 	}
+}
+
+// TestAppendTakesBackItsHeads appends on two heads of which one is not known any more. In a savepoint, which has a
+// number of its own, ledger.append cannot tell which rows it has changed, and says so.
+func TestAppendTakesBackItsHeads(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t, pgtest.Schema{})
+	require.NoError(t, Migrate(t.Context(), url, 4))
+	pool, err := pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	defer pool.Close()
+	store, err := Open(t.Context(), Config{Pool: pool})
+	require.NoError(t, err)
+	batches := make([]eventstore.Batch, 2)
+	for shard := range batches {
+		unit := storetest.Unit(storetest.Accounts(shard, 4, 1)[0], 1, 1)
+		batches[shard] = eventstore.Batch{Shard: shard, Known: &eventstore.Head{}, Units: []eventstore.Unit{unit}}
+	}
+	_, err = store.Append(t.Context(), batches[1:])
+	require.NoError(t, err)
+	before, err := store.Heads(t.Context())
+	require.NoError(t, err)
+
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	savepoint, err := tx.Begin(t.Context())
+	require.NoError(t, err)
+	sql, args := newColumns(batches, []int{0, 1}).call()
+	_, err = savepoint.Exec(t.Context(), sql, args...)
+	require.ErrorContains(t, err, "only statement of its transaction")
+	require.NoError(t, tx.Rollback(t.Context()))
+
+	out, err := store.Append(t.Context(), batches)
+	require.NoError(t, err)
+	require.Equal(t, eventstore.StatusAppended, out[0].Results[0].Status)
+	require.Equal(t, eventstore.StatusConflict, out[1].Results[0].Status)
+	after, err := store.Heads(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, out[0].After, after[0])
+	require.Equal(t, before[1:], after[1:])
 }
 
 func TestMigrationGoesOnWhereItStopped(t *testing.T) {

@@ -97,7 +97,10 @@ func (s *Store) Heads(ctx context.Context) ([]eventstore.Head, error) {
 	}
 	out := make([]eventstore.Head, len(heads))
 	for i, h := range heads {
-		out[i] = eventstore.Head{Pos: h.Pos, Chain: eventstore.Hash(h.Chain)}
+		out[i].Pos = h.Pos
+		if out[i].Chain, err = hash(h.Chain); err != nil {
+			return nil, fmt.Errorf("read the head of shard %d: %w", i, err)
+		}
 	}
 	return out, nil
 }

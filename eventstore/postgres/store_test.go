@@ -25,7 +25,7 @@ const (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func migrated() pgtest.Schema {
+func migrated(shards int) pgtest.Schema {
 	return pgtest.Schema{
 		Hash:    fmt.Sprintf("%s-%d", postgres.MigrationHash(), shards),
 		Migrate: func(ctx context.Context, url string) error { return postgres.Migrate(ctx, url, shards) },
@@ -46,14 +46,14 @@ func connect(t testing.TB, url string) *pgxpool.Pool {
 
 func openPool(t testing.TB, pool *pgxpool.Pool) *postgres.Store {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{Pool: pool, Shards: shards})
+	store, err := postgres.Open(t.Context(), postgres.Config{Pool: pool})
 	require.NoError(t, err)
 	return store
 }
 
 func open(t testing.TB) eventstore.Store {
 	t.Helper()
-	return openPool(t, connect(t, pgtest.URL(t, migrated())))
+	return openPool(t, connect(t, pgtest.URL(t, migrated(shards))))
 }
 
 func TestStore(t *testing.T) {
@@ -65,7 +65,7 @@ func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, open) }
 
 func TestTwoProcessesShareALedger(t *testing.T) {
 	t.Parallel()
-	url := pgtest.URL(t, migrated())
+	url := pgtest.URL(t, migrated(shards))
 	pool := connect(t, url)
 	storetest.RaceWriters(t, 1, openPool(t, pool), openPool(t, connect(t, url)))
 	var wrong int
@@ -78,7 +78,7 @@ WHERE s.pos <> (SELECT count(*) FROM ledger.events e WHERE e.shard = s.shard)
 // TestShardsDoNotWait proves that an append which holds one shard does not hold up another.
 func TestShardsDoNotWait(t *testing.T) {
 	t.Parallel()
-	pool := connect(t, pgtest.URL(t, migrated()))
+	pool := connect(t, pgtest.URL(t, migrated(shards)))
 	store := openPool(t, pool)
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestShardsDoNotWait(t *testing.T) {
 
 func TestWhatWasRecordedIsNeverChanged(t *testing.T) {
 	t.Parallel()
-	pool := connect(t, pgtest.URL(t, migrated()))
+	pool := connect(t, pgtest.URL(t, migrated(shards)))
 	store := openPool(t, pool)
 	unit := storetest.WithKey(storetest.Unit(storetest.Accounts(1, shards, 1)[0], 1, 2), "k")
 	_, err := storetest.Append(t.Context(), store, 1, unit)
@@ -129,9 +129,28 @@ func TestWhatWasRecordedIsNeverChanged(t *testing.T) {
 	require.Len(t, storetest.ReadAll(t, store, 1), 2)
 }
 
+// TestWhatIsNoHashIsAnError puts in by hand what no append could.
+func TestWhatIsNoHashIsAnError(t *testing.T) {
+	t.Parallel()
+	pool := connect(t, pgtest.URL(t, migrated(shards)))
+	store := openPool(t, pool)
+	_, err := pool.Exec(t.Context(), `INSERT INTO ledger.events
+	(pos, version, recorded_at, shard, stream_id, chain_hash, stream, type, data, metadata)
+VALUES (1, 1, now(), 1, ledger.stream_id(1::smallint, 's'), 'short', 's', 't', '{}', '{}')`)
+	require.NoError(t, err)
+	_, err = store.ReadShard(t.Context(), 1, 0, 1)
+	require.ErrorContains(t, err, "event 1:1: a hash of 5 bytes")
+	_, err = pool.Exec(t.Context(), `UPDATE ledger.shards SET chain = 'short' WHERE shard = 1`)
+	require.NoError(t, err)
+	_, err = store.Heads(t.Context())
+	require.ErrorContains(t, err, "shard 1: a hash of 5 bytes")
+	_, err = storetest.Append(t.Context(), store, 1, storetest.Unit(storetest.Accounts(1, shards, 1)[0], 1, 1))
+	require.ErrorContains(t, err, "the head of shard 1 is no hash")
+}
+
 func TestAppendNeedsReadCommitted(t *testing.T) {
 	t.Parallel()
-	url := pgtest.URL(t, migrated())
+	url := pgtest.URL(t, migrated(shards))
 	pool := connect(t, url)
 	_, err := pool.Exec(t.Context(), `DO $$ BEGIN EXECUTE format(
 'ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database()); END $$`)
@@ -144,7 +163,7 @@ func TestAppendNeedsReadCommitted(t *testing.T) {
 
 func TestNumberOfShardsIsFixed(t *testing.T) {
 	t.Parallel()
-	url := pgtest.URL(t, migrated())
+	url := pgtest.URL(t, migrated(shards))
 	pool := connect(t, url)
 	_, err := postgres.Open(t.Context(), postgres.Config{Pool: pool, Shards: shards + 1})
 	require.ErrorContains(t, err, "created with 4 shards, which cannot change to 5")
