@@ -39,7 +39,6 @@ type acceptor struct {
 	format               func(any) error
 	properties           map[string]property
 	required             uint64 // the numbers of properties that must be there, as bits
-	closed               bool   // additionalProperties: false
 	minNames, maxNames   int    // of an object
 	items                *acceptor
 	minItems, maxItems   int
@@ -83,7 +82,7 @@ func newAcceptor(s *jsonschema.Schema, depth int) *acceptor {
 		return newAcceptor(s.Ref, depth+1)
 	}
 	a := &acceptor{
-		pattern: s.Pattern, closed: s.AdditionalProperties == false,
+		pattern:  s.Pattern,
 		minItems: or(s.MinItems), maxItems: most(s.MaxItems), minLength: or(s.MinLength), maxLength: most(s.MaxLength),
 		minNames: or(s.MinProperties), maxNames: most(s.MaxProperties),
 	}

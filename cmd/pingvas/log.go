@@ -22,10 +22,11 @@ func newLog(level, format string, out io.Writer) (*slog.Logger, func()) {
 	}
 	lines := &logLines{out: out}
 	options := &slog.HandlerOptions{Level: l}
+	var handler slog.Handler = slog.NewTextHandler(lines, options)
 	if format == "json" {
-		return slog.New(promptly{slog.NewJSONHandler(lines, options), lines}), lines.write
+		handler = slog.NewJSONHandler(lines, options)
 	}
-	return slog.New(promptly{slog.NewTextHandler(lines, options), lines}), lines.write
+	return slog.New(promptly{handler, lines}), lines.write
 }
 
 // logLines gathers lines: a server logs every request, and a call of the system for each takes longer than the line.

@@ -82,7 +82,7 @@ func TestShardsDoNotWait(t *testing.T) {
 	store := openPool(t, pool)
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `SELECT 1 FROM ledger.shards WHERE shard = 0 FOR UPDATE`)
+	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(1886809191, 0)`) // as ledger.append does
 	require.NoError(t, err)
 
 	free := storetest.Unit(storetest.Accounts(1, shards, 1)[0], 1, 1)
