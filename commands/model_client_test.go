@@ -34,7 +34,8 @@ type board struct {
 	mu    sync.Mutex
 	holds []domain.ReservationID
 	jobs  []*jobNote
-	grant domain.GrantID // a recent one
+	made  []domain.GenerationID // which have at least one image
+	grant domain.GrantID        // a recent one
 	old   []step
 }
 
@@ -211,6 +212,8 @@ func (b *board) learn(c call) {
 		if len(b.jobs)%4 == 0 {
 			b.holds = latest(b.holds, c.Request.Reservation) // which its owner must not end
 		}
+	case c.Job != nil && c.Job.Do == doComplete && c.Job.Images > 0:
+		b.made = latest(b.made, c.Job.ID)
 	case c.Settle != nil:
 		b.forget(c.Settle.Reservation)
 	case c.Release != nil:

@@ -118,11 +118,13 @@ func (c *client) job(s *step, b *board) {
 }
 
 func (c *client) image(s *step, b *board) {
-	maker := gen(s.N)
-	if len(b.jobs) > 0 {
-		maker = oneOf(c, b.jobs...).id
+	picture := domain.NewImageID(gen(s.N), 0)
+	switch {
+	case len(b.made) > 0 && !c.oneIn(4):
+		picture = domain.NewImageID(oneOf(c, b.made...), 0)
+	case len(b.jobs) > 0:
+		picture = domain.NewImageID(oneOf(c, b.jobs...).id, c.r.IntN(2))
 	}
-	picture := domain.NewImageID(maker, c.r.IntN(2))
 	if c.oneIn(6) {
 		s.Delete = &picture
 		return
