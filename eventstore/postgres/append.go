@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pingvas/pingvas/eventstore"
 )
@@ -17,10 +20,12 @@ import (
 // A call of ledger.append asks for one value, since a set of twelve columns that are NULL would cost Postgres 10 µs
 // more. It leaves out the arrays that are empty, of streams that were only read and of refusals: they would cost 8.
 var (
-	appendSQL      = appendOf(33)
+	appendSQL      = appendOf(appendParameters)
 	appendReadsSQL = appendOf(27)
 	appendOnlySQL  = appendOf(23)
 )
+
+const appendParameters = 33
 
 func appendOf(parameters int) string {
 	numbers := make([]string, parameters)
@@ -89,10 +94,11 @@ func sqlState(err error) string {
 
 func (s *Store) append(ctx context.Context, batches []eventstore.Batch, order []int) ([]eventstore.Appended, error) {
 	c := newColumns(batches, order)
-	sql, args := c.call()
-	var answer pgtype.UndecodedBytes // of a type that the driver would have to ask for
-	err := s.pool.QueryRow(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...).
-		Scan(&answer)
+	var answer []byte
+	err := s.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
+		answer, err = c.append(ctx, conn.Conn())
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -122,22 +128,45 @@ func (s *Store) append(ctx context.Context, batches []eventstore.Batch, order []
 	return out, nil
 }
 
+// append calls ledger.append, with parameters as they go over the wire. The answer is that of Postgres in binary, or nil.
+func (c *columns) append(ctx context.Context, conn *pgx.Conn) (answer []byte, err error) {
+	sql, parameters := c.call()
+	statement, err := conn.Prepare(ctx, sql, sql)
+	if err != nil {
+		return nil, err
+	}
+	binaries := []int16{pgx.BinaryFormatCode}
+	result := conn.PgConn().ExecStatement(ctx, statement, parameters, binaries, binaries)
+	for result.NextRow() {
+		answer = bytes.Clone(result.Values()[0])
+	}
+	_, err = result.Close()
+	return answer, err
+}
+
 // call returns the shortest statement that says it all.
-func (c *columns) call() (sql string, args []any) {
-	args = []any{
-		c.shard, c.known, c.knownChain, c.check, c.last, c.lastChain, c.units, eventstore.MissedMax,
-		c.unit, c.eventShard, c.pos, c.streamID, c.stream, c.version, c.kind, c.data, c.metadata, c.leaf, c.chain,
-		c.keyID, c.requestHash, c.span, c.outcome,
+func (c *columns) call() (sql string, parameters [][]byte) {
+	if c.outcomes == 0 {
+		c.outcome = newArray(pgtype.JSONOID, 0, 0) // what is missing at the end of an array is NULL
 	}
-	if len(c.readUnit)+len(c.refusedUnit) == 0 {
-		return appendOnlySQL, args
+	int4 := func(v int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
+	parameters = append(make([][]byte, 0, appendParameters),
+		c.shard.value(), c.known.value(), c.knownChain.value(), c.check.value(), c.last.value(), c.lastChain.value(),
+		int4(c.units), int4(eventstore.MissedMax),
+		c.unit.value(), c.eventShard.value(), c.pos.value(), c.streamID.value(), c.stream.value(), c.version.value(),
+		c.kind.value(), c.data.value(), c.metadata.value(), c.leaf.value(), c.chain.value(),
+		c.keyID.value(), c.requestHash.value(), c.span.value(), c.outcome.value())
+	if c.readUnit.count+c.refusedUnit.count == 0 {
+		return appendOnlySQL, parameters
 	}
-	args = append(args, c.readUnit, c.readShard, c.readStreamID, c.readVersion)
-	if len(c.refusedUnit) == 0 {
-		return appendReadsSQL, args
+	parameters = append(parameters,
+		c.readUnit.value(), c.readShard.value(), c.readStreamID.value(), c.readVersion.value())
+	if c.refusedUnit.count == 0 {
+		return appendReadsSQL, parameters
 	}
-	return appendSQL, append(args, c.refusedUnit, c.refusedShard, c.refusedAccount, c.refusedKeyID, c.refusedHash,
-		c.refusedBody)
+	return appendSQL, append(parameters,
+		c.refusedUnit.value(), c.refusedShard.value(), c.refusedAccount.value(), c.refusedKeyID.value(),
+		c.refusedHash.value(), c.refusedBody.value())
 }
 
 // asKnown returns the answer to batches that were appended whole on the heads that the caller knew.
@@ -149,7 +178,7 @@ func asKnown(batches []eventstore.Batch, order []int, c *columns) []eventstore.A
 	out := make([]eventstore.Appended, len(batches))
 	for n, i := range order {
 		out[i] = eventstore.Appended{
-			Before: *batches[i].Known, After: eventstore.Head{Pos: c.last[n], Chain: eventstore.Hash(c.lastChain[n])},
+			Before: *batches[i].Known, After: c.heads[n],
 			Results: results(batches[i].Units, statuses, batches[i].Known.Pos),
 		}
 		statuses = statuses[len(batches[i].Units):]

@@ -60,8 +60,7 @@ func TestAppendTakesBackItsHeads(t *testing.T) {
 	require.NoError(t, err)
 	savepoint, err := tx.Begin(t.Context())
 	require.NoError(t, err)
-	sql, args := newColumns(batches, []int{0, 1}).call()
-	_, err = savepoint.Exec(t.Context(), sql, args...)
+	_, err = newColumns(batches, []int{0, 1}).append(t.Context(), savepoint.Conn())
 	require.ErrorContains(t, err, "only statement of its transaction")
 	require.NoError(t, tx.Rollback(t.Context()))
 
