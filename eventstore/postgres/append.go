@@ -128,7 +128,7 @@ func (s *Store) append(ctx context.Context, batches []eventstore.Batch, order []
 	return out, nil
 }
 
-// append calls ledger.append, with parameters as they go over the wire. The answer is that of Postgres in binary, or nil.
+// append calls ledger.append, with parameters as they go over the wire. The answer is in the binary format, or nil.
 func (c *columns) append(ctx context.Context, conn *pgx.Conn) (answer []byte, err error) {
 	sql, parameters := c.call()
 	statement, err := conn.Prepare(ctx, sql, sql)
