@@ -79,8 +79,8 @@ type Head struct {
 // Batch is what is appended to one shard.
 type Batch struct {
 	Shard int
-	// Known is a head up to which the caller knows every stream of the units, or nil. While it still is the shard's
-	// head no stream can have moved on, so a store need not look: it is a matter of speed only.
+	// Known is a head up to which the caller knows every stream of the units, or nil. Only what was appended since can
+	// have moved them on, so a store need look at nothing else: it is a matter of speed only.
 	Known *Head
 	// Check has the store look at every stream all the same: the caller knows some of them less far.
 	Check bool

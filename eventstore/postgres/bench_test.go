@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +37,33 @@ func BenchmarkAppend(b *testing.B) {
 			before := processorTime(pid)
 			for b.Loop() {
 				l.append(b, units)
+			}
+			spent := processorTime(pid) - before
+			b.ReportMetric(float64(spent)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+		})
+	}
+}
+
+// BenchmarkSharedAppend is the same for two processes in turn: each finds that the other has appended to every shard
+// since, though not to the same accounts. cpu-µs is that of one.
+func BenchmarkSharedAppend(b *testing.B) {
+	for _, units := range []int{1, 25, 50} {
+		b.Run(fmt.Sprintf("units=%d", units), func(b *testing.B) {
+			url := pgtest.URL(b, migrated(benchmarkShards)) + "&pool_max_conns=1"
+			pool := connect(b, url)
+			loads := []*knownLoad{newKnownLoad(openPool(b, pool)), newKnownLoad(openPool(b, connect(b, url)))}
+			loads[1].commands = 1 << 40 // other keys
+			for shard, accounts := range loads[0].accounts {
+				half := len(accounts) / 2
+				loads[0].accounts[shard], loads[1].accounts[shard] = slices.Clip(accounts[:half]), accounts[half:]
+			}
+			pid := backend(b, pool)
+			loads[0].append(b, units)
+			loads[1].append(b, units)
+			before := processorTime(pid)
+			for b.Loop() {
+				loads[0].append(b, units)
+				loads[1].append(b, units)
 			}
 			spent := processorTime(pid) - before
 			b.ReportMetric(float64(spent)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pingvas/pingvas/eventstore"
+	"github.com/pingvas/pingvas/eventstore/memory"
 	"github.com/pingvas/pingvas/eventstore/postgres"
 	"github.com/pingvas/pingvas/eventstore/storetest"
 	"github.com/pingvas/pingvas/internal/pgtest"
@@ -59,6 +60,14 @@ func open(t testing.TB) eventstore.Store {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, open)
+}
+
+// TestStoreAgainstTheModel compares the store with the one in memory, which always looks at everything.
+func TestStoreAgainstTheModel(t *testing.T) {
+	t.Parallel()
+	model, err := memory.New(memory.Config{Shards: shards, Now: time.Now})
+	require.NoError(t, err)
+	storetest.RunModel(t, open(t), model)
 }
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, open) }

@@ -81,9 +81,13 @@ func testMissed(t *testing.T, s *suite) {
 	require.NoError(t, err)
 	require.Equal(t, []eventstore.Result{conflict(), appended(head.Pos + 1)}, out[0].Results)
 	mustAppend(t, s.store, s.shard, Unit(s.a, 3, eventstore.MissedMax-1))
-	require.Len(t, known(t, s, head, Unit(s.c, 1, 1)).Missed, eventstore.MissedMax)
+	late := known(t, s, head, Unit(s.b, 3, 1))
+	require.Equal(t, conflict(), late.Results[0])
+	require.Len(t, late.Missed, eventstore.MissedMax)
 	mustAppend(t, s.store, s.shard, Unit(s.b, 4, 1))
-	require.Empty(t, known(t, s, head, Unit(s.c, 1, 1)).Missed, "too much")
+	late = known(t, s, head, Unit(s.b, 3, 1))
+	require.Equal(t, conflict(), late.Results[0])
+	require.Empty(t, late.Missed, "too much")
 }
 
 // A key is found whatever the caller knows, in all four combinations of outcomes with events and without.
