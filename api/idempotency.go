@@ -71,22 +71,25 @@ func idempotency(ctx context.Context, method, header string, parts ...any) (*com
 		return nil, err
 	}
 	c := callOf(ctx)
-	hash := sha256.New()
-	write := func(field []byte) {
-		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
-		hash.Write(field)
-	}
-	write([]byte(method))
-	write([]byte(c.route))
-	write([]byte(c.who.Account))
+	var room [requestBytes]byte
+	hashed := appendField(room[:0], method)
+	hashed = appendField(hashed, c.route)
+	hashed = appendField(hashed, c.who.Account)
 	for _, part := range parts {
 		encoded, err := json.Marshal(part)
 		if err != nil {
 			return nil, fmt.Errorf("encode a request to hash it: %w", err)
 		}
-		write(encoded)
+		hashed = appendField(hashed, encoded)
 	}
-	return &commands.Idempotency{Key: key, RequestHash: eventstore.RequestHashOf(eventstore.Hash(hash.Sum(nil)))}, nil
+	return &commands.Idempotency{Key: key, RequestHash: eventstore.HashRequest(hashed)}, nil
+}
+
+// requestBytes is how much most requests hash at most: that is put together on the stack.
+const requestBytes = 512
+
+func appendField[T ~string | ~[]byte](b []byte, field T) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(len(field))), field...)
 }
 
 // accountFor derives the id of the account that a key opens, so that a retry finds the same account.

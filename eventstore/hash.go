@@ -14,10 +14,10 @@ type Hash [sha256.Size]byte
 type RequestHash [sha256.Size / 2]byte
 
 // HashRequest returns the hash of a request's canonical bytes.
-func HashRequest(canonical []byte) RequestHash { return RequestHashOf(sha256.Sum256(canonical)) }
-
-// RequestHashOf returns the half of a digest that is kept.
-func RequestHashOf(digest Hash) RequestHash { return RequestHash(digest[:len(RequestHash{})]) }
+func HashRequest(canonical []byte) RequestHash {
+	digest := sha256.Sum256(canonical)
+	return RequestHash(digest[:len(RequestHash{})])
+}
 
 // String returns the digest in hex.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
