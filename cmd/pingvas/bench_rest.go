@@ -87,6 +87,9 @@ func (c *benchRestCmd) latency(
 			Accounts: c.Accounts, Clients: c.Clients[0], Spread: ledgerbench.Spread(spread), Round: c.Pace,
 		}
 		for _, t := range targets {
+			if err := b.settleDown(ctx); err != nil {
+				return nil, err
+			}
 			found, err := w.Pace(ctx, t, c.Rate)
 			if err != nil {
 				return nil, err
@@ -96,6 +99,15 @@ func (c *benchRestCmd) latency(
 		}
 	}
 	return all, nil
+}
+
+// settleDown has Postgres write out what the rounds before have left. Else its checkpoint, which stops commits for tens
+// of milliseconds, would fall into the few seconds of whichever side is measured then.
+func (b *bench) settleDown(ctx context.Context) error {
+	if _, err := b.pool.Exec(ctx, "CHECKPOINT"); err != nil {
+		return fmt.Errorf("have Postgres make a checkpoint: %w", err)
+	}
+	return nil
 }
 
 // prepareREST opens the accounts of both sides and returns the secrets of ours.
