@@ -82,6 +82,7 @@ var allowed = map[string][]string{
 	"internal/crash":      {},
 	"internal/pgtest":     {"adapters/pgserver"},
 	"internal/kafkatest":  {"adapters/kfake"},
+	"internal/porttest":   {},
 	"internal/simulation": {},
 	"internal/mutate":     {},
 }

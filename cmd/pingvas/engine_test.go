@@ -17,6 +17,7 @@ import (
 
 	"github.com/pingvas/pingvas/adapters/invokefake"
 	"github.com/pingvas/pingvas/internal/pgtest"
+	"github.com/pingvas/pingvas/internal/porttest"
 )
 
 // imageServer is a fake image server, and the settings of a worker that uses it.
@@ -149,7 +150,7 @@ func TestProbesSayHowTheWorkerIs(t *testing.T) {
 	defer p.close()
 	e, err := p.newEngine(settings)
 	require.NoError(t, err)
-	addr := freeAddr(t)
+	addr := porttest.Addr(t)
 	probes, err := p.probeRole(addr, e)
 	require.NoError(t, err)
 	stop := runAll(t, roleRunner{role{"engine", e.tend}}, roleRunner{probes})

@@ -15,6 +15,7 @@ import (
 	"github.com/pingvas/pingvas/adapters/opensearch/opensearchtest"
 	"github.com/pingvas/pingvas/adapters/s3dev"
 	"github.com/pingvas/pingvas/internal/pgtest"
+	"github.com/pingvas/pingvas/internal/porttest"
 )
 
 // With a search server any number of API processes search: one process fills the index, and each of them finds what
@@ -44,7 +45,7 @@ func TestSeveralAPIsSearchOneServer(t *testing.T) {
 	commands := []runner{
 		&base, &projectCmd{outboxCmd: base, searchSettings: searching}, &dispatchCmd{base}, &settleCmd{base},
 	}
-	addrs := []string{freeAddr(t), freeAddr(t)}
+	addrs := []string{porttest.Addr(t), porttest.Addr(t)}
 	for _, addr := range addrs {
 		serving := apiSettings{Addr: addr, WorkerTokens: []string{systems.worker}, SearchDir: "not used"}
 		commands = append(commands, &apiCmd{ledger, brokers, pictures, serving, searching})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/pingvas/pingvas/adapters/s3dev"
 	"github.com/pingvas/pingvas/internal/pgtest"
+	"github.com/pingvas/pingvas/internal/porttest"
 )
 
 // runner is a command that runs until its context ends.
@@ -29,7 +29,7 @@ func TestRolesRunAlone(t *testing.T) {
 	systems, err := startEmbedded(t.Context(), pgtest.DataDir(t), devPorts{}, quiet())
 	require.NoError(t, err)
 	t.Cleanup(systems.close)
-	addr := freeAddr(t)
+	addr := porttest.Addr(t)
 	ledger := ledgerSettings{DatabaseURL: systems.DatabaseURL, MasterKey: systems.master}
 	brokers := kafkaSettings{Brokers: systems.Brokers}
 	pictures := pictureSettings{
@@ -85,14 +85,6 @@ func runAll(t *testing.T, commands ...runner) (stop func()) {
 	})
 	t.Cleanup(stop)
 	return stop
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 func awaitReady(t *testing.T, url string) {

@@ -15,6 +15,7 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 	"github.com/pingvas/pingvas/internal/kafkatest"
 	"github.com/pingvas/pingvas/internal/pgtest"
+	"github.com/pingvas/pingvas/internal/porttest"
 )
 
 // convergeMax is far above what a wiped cluster needs.
@@ -36,7 +37,7 @@ func newCity(t *testing.T) *city {
 	require.NoError(t, err)
 	t.Cleanup(systems.close)
 	c := &city{
-		embedded: systems, addr: freeAddr(t), search: filepath.Join(t.TempDir(), "search"),
+		embedded: systems, addr: porttest.Addr(t), search: filepath.Join(t.TempDir(), "search"),
 		ledger:  ledgerSettings{DatabaseURL: systems.DatabaseURL, MasterKey: systems.master},
 		brokers: kafkaSettings{Brokers: kafkatest.Own(t)},
 		pictures: pictureSettings{

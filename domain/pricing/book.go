@@ -96,7 +96,11 @@ func (b Book) Price(t Terms) (Price, error) {
 	each := domain.Credits(ceilDiv(int64(m.UnitCredits)*work, unit))
 	total := each * domain.Credits(t.Count)
 	label := fmt.Sprintf("%s, %d×%d, %d steps", m.Name, t.Width, t.Height, t.Steps)
-	if t.Controls > 0 {
+	switch t.Controls {
+	case 0:
+	case 1:
+		label += ", 1 control"
+	default:
 		label += fmt.Sprintf(", %d controls", t.Controls)
 	}
 	return Price{

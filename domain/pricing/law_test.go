@@ -103,7 +103,7 @@ func TestTheBreakdownSaysWhatIsPaidFor(t *testing.T) {
 	terms := pricing.Terms{
 		Operation: sdxl.Operations[0], Model: sdxl.Key, Width: 512, Height: 768, Steps: 20, Count: 2, Controls: 1,
 	}
-	require.Equal(t, sdxl.Name+", 512×768, 20 steps, 1 controls", price(t, terms).Breakdown[0].Label)
+	require.Equal(t, sdxl.Name+", 512×768, 20 steps, 1 control", price(t, terms).Breakdown[0].Label)
 	terms.Controls = 0
 	require.Equal(t, sdxl.Name+", 512×768, 20 steps", price(t, terms).Breakdown[0].Label)
 }

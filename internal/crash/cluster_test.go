@@ -3,8 +3,6 @@ package crash
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +17,7 @@ import (
 	"github.com/pingvas/pingvas/adapters/pgserver"
 	"github.com/pingvas/pingvas/adapters/s3dev"
 	"github.com/pingvas/pingvas/internal/pgtest"
+	"github.com/pingvas/pingvas/internal/porttest"
 )
 
 // Secrets of this test's systems, which live as long as it does and listen on the loopback only.
@@ -32,9 +31,6 @@ const (
 
 const (
 	shards = 4
-	// Ports below the range that the kernel takes for outgoing connections: a client that tries to reach a server which
-	// is down could else be given the server's own port.
-	portMin, portMax = 20000, 32000
 	// pace makes a picture of 256×256 in 8 steps take half a second, nearly without work.
 	pace        = "1s"
 	workerSlots = "6"
@@ -80,7 +76,8 @@ func startCluster(t *testing.T, lease time.Duration) *cluster {
 	cache, err := os.UserCacheDir()
 	require.NoError(t, err)
 	c.db, err = startDatabase(t.Context(), pgserver.Config{
-		DataDir: filepath.Join(pgtest.DataDir(t), "postgres"), CacheDir: filepath.Join(cache, "pingvas"), Port: freePort(t),
+		DataDir: filepath.Join(pgtest.DataDir(t), "postgres"), CacheDir: filepath.Join(cache, "pingvas"),
+		Port: porttest.Free(t),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.db.stop()) })
@@ -111,22 +108,10 @@ func workFolder(t *testing.T) string {
 	return dir
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	for {
-		port := portMin + rand.IntN(portMax-portMin)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			require.NoError(t, listener.Close())
-			return port
-		}
-	}
-}
-
 func (c *cluster) startHost(t *testing.T, lease time.Duration) {
 	t.Helper()
 	config := hostConfig{
-		Dir: c.dir, KafkaPort: freePort(t), S3Port: freePort(t), AccessKey: s3Access, SecretKey: s3Secret,
+		Dir: c.dir, KafkaPort: porttest.Free(t), S3Port: porttest.Free(t), AccessKey: s3Access, SecretKey: s3Secret,
 	}
 	text, err := json.Marshal(config)
 	require.NoError(t, err)
@@ -145,7 +130,7 @@ func (c *cluster) startHost(t *testing.T, lease time.Duration) {
 		fmt.Sprintf("PINGVAS_SHARDS=%d", shards),
 	}
 	for range 2 {
-		c.apis = append(c.apis, fmt.Sprintf("http://127.0.0.1:%d", freePort(t)))
+		c.apis = append(c.apis, fmt.Sprintf("http://127.0.0.1:%d", porttest.Free(t)))
 	}
 }
 
