@@ -70,8 +70,8 @@ func New(cfg Config) (*Store, error) {
 // Shards implements eventstore.Store.
 func (s *Store) Shards() int { return len(s.shards) }
 
-// Append implements eventstore.Store. Like the database it looks at no stream of a shard whose head the caller knows,
-// except that no version is recorded twice: so a test in memory finds a caller who claims to know more than it does.
+// Append implements eventstore.Store. Like the database it looks only at what was appended since the head that the
+// caller knows, except that no version is recorded twice: so a test in memory finds who claims to know too much.
 func (s *Store) Append(ctx context.Context, batches []eventstore.Batch) ([]eventstore.Appended, error) {
 	if err := eventstore.CheckBatches(len(s.shards), batches); err != nil {
 		return nil, err
@@ -95,12 +95,9 @@ func (s *shard) append(b eventstore.Batch, now time.Time) eventstore.Appended {
 	defer s.mu.Unlock()
 	out := eventstore.Appended{Before: s.head(), Results: make([]eventstore.Result, len(b.Units))}
 	out.Missed = s.missed(b.Known)
-	known := b.Known != nil && !b.Check && *b.Known == out.Before && !slices.ContainsFunc(b.Units, s.repeats)
+	statuses := s.statuses(b, out.Missed)
 	for i, u := range b.Units {
-		if out.Results[i].Status = eventstore.StatusAppended; !known {
-			out.Results[i].Status = s.status(u)
-		}
-		if out.Results[i].Status == eventstore.StatusAppended {
+		if out.Results[i].Status = statuses[i]; statuses[i] == eventstore.StatusAppended {
 			out.Results[i].First = s.record(b.Shard, u, now)
 		}
 	}
@@ -144,6 +141,43 @@ func (s *shard) missed(known *eventstore.Head) []eventstore.Envelope {
 		out = append(out, e)
 	}
 	return out
+}
+
+// statuses says what becomes of the units.
+func (s *shard) statuses(b eventstore.Batch, missed []eventstore.Envelope) []eventstore.Status {
+	out := make([]eventstore.Status, len(b.Units))
+	if b.Known != nil && !b.Check && (*b.Known == s.head() || missed != nil) {
+		moved := map[string]int64{}
+		for _, e := range missed {
+			moved[e.Stream] = e.Version
+		}
+		known := true
+		for i, u := range b.Units {
+			out[i] = s.statusSince(u, moved)
+			known = known && (out[i] != eventstore.StatusAppended || !s.repeats(u))
+		}
+		if known {
+			return out
+		}
+	}
+	for i, u := range b.Units {
+		out[i] = s.status(u)
+	}
+	return out
+}
+
+// statusSince is the status of a unit if only these streams have moved on, to these versions.
+func (s *shard) statusSince(u eventstore.Unit, moved map[string]int64) eventstore.Status {
+	late := slices.ContainsFunc(u.Reads, func(r eventstore.StreamVersion) bool { return moved[r.Stream] > r.Version }) ||
+		slices.ContainsFunc(u.Events, func(e eventstore.NewEvent) bool { return moved[e.Stream] >= e.Version })
+	switch {
+	case !late:
+		return eventstore.StatusAppended
+	case s.hasKey(u):
+		return eventstore.StatusDuplicate
+	default:
+		return eventstore.StatusConflict
+	}
 }
 
 // repeats reports whether the unit has a key or a version that was recorded before.

@@ -23,6 +23,11 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, open)
 }
 
+func TestStoreAgainstTheModel(t *testing.T) {
+	t.Parallel()
+	storetest.RunModel(t, open(t), open(t))
+}
+
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, open) }
 
 func TestSameClockSameRecord(t *testing.T) {

@@ -62,7 +62,6 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, open)
 }
 
-// TestStoreAgainstTheModel compares the store with the one in memory, which always looks at everything.
 func TestStoreAgainstTheModel(t *testing.T) {
 	t.Parallel()
 	model, err := memory.New(memory.Config{Shards: shards, Now: time.Now})
