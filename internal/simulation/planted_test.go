@@ -83,6 +83,20 @@ func (s vain) Append(ctx context.Context, batches []eventstore.Batch) ([]eventst
 	return s.Store.Append(ctx, batches)
 }
 
+// deaf is a store of whose news a process hears how much there was, and no more.
+type deaf struct{ eventstore.Store }
+
+// Append implements eventstore.Store.
+func (s deaf) Append(ctx context.Context, batches []eventstore.Batch) ([]eventstore.Appended, error) {
+	out, err := s.Store.Append(ctx, batches)
+	for _, a := range out {
+		for i := range a.Missed {
+			a.Missed[i].Stream = "account-of-nobody"
+		}
+	}
+	return out, err
+}
+
 func inAppend(broken appendFunc) bugs {
 	return bugs{inStore: func(s eventstore.Store) eventstore.Store { return brokenStore{s, broken} }}
 }
@@ -249,6 +263,9 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		"what was acknowledged is lost":          {inAppend(lossy), ""},
 		"a process thinks that it knows the head": {
 			bugs{inStore: func(s eventstore.Store) eventstore.Store { return vain{s} }}, "",
+		},
+		"what others have appended is not heard": {
+			bugs{inStore: func(s eventstore.Store) eventstore.Store { return deaf{s} }}, "",
 		},
 		"a unit is recorded in pieces": {inAppend(inPieces), ""},
 		"the fence of a result is ignored": {
