@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -37,9 +38,34 @@ func (r benchRounds) compare(
 	return all, nil
 }
 
+// benchNaive says how the naive side connects. It matters: on many accounts more connections share a flush of the log,
+// on one they wait for each other.
+type benchNaive struct {
+	Connections int32 `name:"naive-connections" default:"32" help:"Connections of the naive side. The driver's own default is one for each processor, but at least 4."`
+}
+
+// naiveConnsMax leaves the other processes of a measurement enough of those that the server has.
+const naiveConnsMax = 100
+
+func (n benchNaive) check() error {
+	if n.Connections < 1 || n.Connections > naiveConnsMax {
+		return fmt.Errorf("%d connections of the naive side are not between 1 and %d", n.Connections, naiveConnsMax)
+	}
+	return nil
+}
+
+func (n benchNaive) open(ctx context.Context, databaseURL string) (ledgerbench.Naive, error) {
+	if err := n.check(); err != nil {
+		return ledgerbench.Naive{}, err
+	}
+	pool, err := openPool(ctx, databaseURL, "", n.Connections)
+	return ledgerbench.Naive{Pool: pool}, err
+}
+
 // benchLedgerCmd is `pingvas bench ledger`.
 type benchLedgerCmd struct {
 	Clients []int `default:"8,64,512" help:"Numbers of clients."`
+	benchNaive
 	benchRounds
 	benchOutput
 }
@@ -50,7 +76,12 @@ func (c *benchLedgerCmd) Run(ctx context.Context, log *slog.Logger) error {
 }
 
 func (c *benchLedgerCmd) measure(ctx context.Context, b *bench) (any, error) {
-	naive, ours := ledgerbench.Naive{Pool: b.pool}, ledgerbench.Ours{Ledger: b.parts.ledger}
+	ours := ledgerbench.Ours{Ledger: b.parts.ledger}
+	naive, err := c.open(ctx, b.ledger.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	defer naive.Pool.Close()
 	if err := naive.Prepare(ctx, c.Accounts); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 // benchRestCmd is `pingvas bench rest`.
 type benchRestCmd struct {
 	Clients []int `default:"128" help:"Numbers of clients. Each keeps one connection."`
+	benchNaive
 	benchRounds
 	Rate int           `default:"1000" help:"Commands per second of the measurement of latency; 0 leaves it out."`
 	Pace time.Duration `default:"5s" help:"Length of the measurement of latency, for each target."`
@@ -41,12 +43,17 @@ type benchRestResults struct {
 }
 
 func (c *benchRestCmd) measure(ctx context.Context, b *bench) (_ any, err error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	secrets, err := b.prepareREST(ctx, c.Accounts)
 	if err != nil {
 		return nil, err
 	}
 	var servers [2]*benchServer
-	for i, args := range [][]string{{"naivehttp"}, {"pingvas", "--cpu-profile", c.serverProfile}} {
+	for i, args := range [][]string{
+		{"naivehttp", "--naive-connections", strconv.Itoa(int(c.Connections))}, {"pingvas", "--cpu-profile", c.serverProfile},
+	} {
 		if servers[i], err = b.serve(ctx, args...); err != nil {
 			return nil, err
 		}

@@ -12,13 +12,13 @@ import (
 
 	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/api"
-	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
 )
 
 // benchServeCmd is `pingvas bench serve`: one side of `bench rest`, or a broker, in a process of its own.
 type benchServeCmd struct {
 	Target string `arg:"" enum:"naivehttp,pingvas,broker" help:"What: ${enum}."`
 	ledgerSettings
+	benchNaive
 	Profile string `name:"cpu-profile" help:"Write a CPU profile to a file."`
 }
 
@@ -49,7 +49,7 @@ func (c *benchServeCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer stop()
 	if c.Target == "naivehttp" {
-		return serveNaive(ctx, p, listener)
+		return c.serveNaive(ctx, listener)
 	}
 	return serveAPI(ctx, p, listener)
 }
@@ -71,8 +71,13 @@ func serveBroker(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-func serveNaive(ctx context.Context, p *parts, listener net.Listener) error {
-	server := http.Server{Handler: ledgerbench.Naive{Pool: p.pool}.Handler()}
+func (c *benchServeCmd) serveNaive(ctx context.Context, listener net.Listener) error {
+	naive, err := c.open(ctx, c.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	defer naive.Pool.Close()
+	server := http.Server{Handler: naive.Handler()}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP: %w", err)

@@ -51,7 +51,7 @@ func newBench(t *testing.T) (*bench, *bytes.Buffer) {
 func TestBenchLedger(t *testing.T) {
 	t.Parallel()
 	b, out := newBench(t)
-	c := benchLedgerCmd{Clients: []int{4}, benchRounds: shortRounds("uniform", "zipf", "hot")}
+	c := benchLedgerCmd{Clients: []int{4}, benchNaive: benchNaive{2}, benchRounds: shortRounds("uniform", "zipf", "hot")}
 	found, err := c.measure(t.Context(), b)
 	require.NoError(t, err)
 	results := found.([]ledgerbench.Result)
@@ -64,10 +64,21 @@ func TestBenchLedger(t *testing.T) {
 	require.Contains(t, out.String(), "everything verifies")
 }
 
+func TestBenchRefusesConnectionsThatThereCannotBe(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int32{0, -1, naiveConnsMax + 1} {
+		_, err := benchNaive{n}.open(t.Context(), "")
+		require.ErrorContains(t, err, "connections of the naive side are not between")
+	}
+}
+
 func TestBenchRest(t *testing.T) {
 	t.Parallel()
 	b, out := newBench(t)
-	c := benchRestCmd{Clients: []int{4}, benchRounds: shortRounds("uniform", "hot"), Rate: 200, Pace: 4 * shortRound}
+	c := benchRestCmd{
+		Clients: []int{4}, benchNaive: benchNaive{2}, benchRounds: shortRounds("uniform", "hot"), Rate: 200,
+		Pace: 4 * shortRound,
+	}
 	found, err := c.measure(t.Context(), b)
 	require.NoError(t, err)
 	results := found.(benchRestResults)
