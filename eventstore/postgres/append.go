@@ -41,6 +41,7 @@ const (
 	notJSON         = "22P02" // invalid_text_representation
 	notText         = "22021" // character_not_in_repertoire
 	tooDeep         = "54001" // statement_too_complex
+	planChanged     = "0A000" // feature_not_supported: a migration came after the statement was prepared
 )
 
 // Append implements eventstore.Store in one round trip. Only a key that was used before takes a second one.
@@ -128,9 +129,22 @@ func (s *Store) append(ctx context.Context, batches []eventstore.Batch, order []
 	return out, nil
 }
 
-// append calls ledger.append, with parameters as they go over the wire. The answer is in the binary format, or nil.
+// append calls ledger.append. The answer is in the binary format, or nil.
 func (c *columns) append(ctx context.Context, conn *pgx.Conn) (answer []byte, err error) {
 	sql, parameters := c.call()
+	answer, err = ask(ctx, conn, sql, parameters)
+	if sqlState(err) == planChanged { // so nothing was done
+		if err := conn.Deallocate(ctx, sql); err != nil {
+			return nil, err
+		}
+		answer, err = ask(ctx, conn, sql, parameters)
+	}
+	return answer, err
+}
+
+// ask returns the one value that a statement returns, which is prepared once on each connection. Parameters and answer
+// are as they go over the wire.
+func ask(ctx context.Context, conn *pgx.Conn, sql string, parameters [][]byte) (answer []byte, err error) {
 	statement, err := conn.Prepare(ctx, sql, sql)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
@@ -72,6 +73,35 @@ func TestAppendTakesBackItsHeads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, out[0].After, after[0])
 	require.Equal(t, before[1:], after[1:])
+}
+
+// TestAppendOutlivesAMigration gives the answer of ledger.append another type while a connection has it prepared.
+func TestAppendOutlivesAMigration(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t, pgtest.Schema{})
+	require.NoError(t, Migrate(t.Context(), url, 1))
+	pool, err := pgxpool.New(t.Context(), url+"&pool_max_conns=1")
+	require.NoError(t, err)
+	defer pool.Close()
+	store, err := Open(t.Context(), Config{Pool: pool})
+	require.NoError(t, err)
+	one := func(version int64) []eventstore.Batch {
+		unit := storetest.Unit(storetest.Account(0), version, 1)
+		return []eventstore.Batch{{Units: []eventstore.Unit{unit}}}
+	}
+	_, err = store.Append(t.Context(), one(1))
+	require.NoError(t, err)
+
+	var function, attributes string
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT pg_get_functiondef('ledger.append'::regproc),
+		(SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+			FROM pg_attribute WHERE attrelid = 'ledger.appended'::regclass)`).Scan(&function, &attributes))
+	_, err = pool.Exec(t.Context(), "DROP FUNCTION ledger.append; DROP TYPE ledger.appended; CREATE TYPE ledger.appended AS ("+
+		attributes+"); "+function, pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+	out, err := store.Append(t.Context(), one(2))
+	require.NoError(t, err)
+	require.Equal(t, eventstore.StatusAppended, out[0].Results[0].Status)
 }
 
 func TestMigrationGoesOnWhereItStopped(t *testing.T) {
