@@ -96,8 +96,8 @@ func TestAppendOutlivesAMigration(t *testing.T) {
 	require.NoError(t, pool.QueryRow(t.Context(), `SELECT pg_get_functiondef('ledger.append'::regproc),
 		(SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
 			FROM pg_attribute WHERE attrelid = 'ledger.appended'::regclass)`).Scan(&function, &attributes))
-	_, err = pool.Exec(t.Context(), "DROP FUNCTION ledger.append; DROP TYPE ledger.appended; CREATE TYPE ledger.appended AS ("+
-		attributes+"); "+function, pgx.QueryExecModeSimpleProtocol)
+	_, err = pool.Exec(t.Context(), "DROP FUNCTION ledger.append; DROP TYPE ledger.appended; "+
+		"CREATE TYPE ledger.appended AS ("+attributes+"); "+function, pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)
 	out, err := store.Append(t.Context(), one(2))
 	require.NoError(t, err)
