@@ -12,6 +12,7 @@ import (
 
 	"github.com/pingvas/pingvas/adapters/kfake"
 	"github.com/pingvas/pingvas/api"
+	"github.com/pingvas/pingvas/cmd/pingvas/ledgerbench"
 )
 
 // benchServeCmd is `pingvas bench serve`: one side of `bench rest`, or a broker, in a process of its own.
@@ -35,7 +36,8 @@ func (c *benchServeCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	p := newParts(log)
 	defer p.close()
-	if err := p.openLedger(ctx, c.ledgerSettings); err != nil {
+	serve, err := c.server(ctx, p)
+	if err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,10 +50,23 @@ func (c *benchServeCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer stop()
+	return serve(listener)
+}
+
+// server opens what the side needs, and no more.
+func (c *benchServeCmd) server(ctx context.Context, p *parts) (func(net.Listener) error, error) {
 	if c.Target == "naivehttp" {
-		return c.serveNaive(ctx, listener)
+		naive, err := c.open(ctx, c.DatabaseURL)
+		if err != nil {
+			return nil, err
+		}
+		p.onClose(naive.Pool.Close)
+		return func(l net.Listener) error { return serveNaive(ctx, naive, l) }, nil
 	}
-	return serveAPI(ctx, p, listener)
+	if err := p.openLedger(ctx, c.ledgerSettings); err != nil {
+		return nil, err
+	}
+	return func(l net.Listener) error { return serveAPI(ctx, p, l) }, nil
 }
 
 // serveBroker serves Kafka for the measurements that need a broker, with data that end with it.
@@ -71,12 +86,7 @@ func serveBroker(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-func (c *benchServeCmd) serveNaive(ctx context.Context, listener net.Listener) error {
-	naive, err := c.open(ctx, c.DatabaseURL)
-	if err != nil {
-		return err
-	}
-	defer naive.Pool.Close()
+func serveNaive(ctx context.Context, naive ledgerbench.Naive, listener net.Listener) error {
 	server := http.Server{Handler: naive.Handler()}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -161,7 +161,7 @@ func ask(ctx context.Context, conn *pgx.Conn, sql string, parameters [][]byte) (
 // call returns the shortest statement that says it all.
 func (c *columns) call() (sql string, parameters [][]byte) {
 	if c.outcomes == 0 {
-		c.outcome = newArray(pgtype.JSONOID, 0, 0) // what is missing at the end of an array is NULL
+		c.outcome.count = 0 // what is missing at the end of an array is NULL
 	}
 	int4 := func(v int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
 	parameters = append(make([][]byte, 0, appendParameters),

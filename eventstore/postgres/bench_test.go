@@ -32,14 +32,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("units=%d", units), func(b *testing.B) {
 			pool := connect(b, pgtest.URL(b, migrated(benchmarkLedger))+"&pool_max_conns=1")
 			l := newKnownLoad(openPool(b, pool))
-			pid := backend(b, pool)
-			l.append(b, units)
-			before := processorTime(pid)
-			for b.Loop() {
-				l.append(b, units)
-			}
-			spent := processorTime(pid) - before
-			b.ReportMetric(float64(spent)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+			measure(b, pool, func() { l.append(b, units) })
 		})
 	}
 }
@@ -57,16 +50,10 @@ func BenchmarkSharedAppend(b *testing.B) {
 				half := len(accounts) / 2
 				loads[0].accounts[shard], loads[1].accounts[shard] = slices.Clip(accounts[:half]), accounts[half:]
 			}
-			pid := backend(b, pool)
-			loads[0].append(b, units)
-			loads[1].append(b, units)
-			before := processorTime(pid)
-			for b.Loop() {
+			measure(b, pool, func() {
 				loads[0].append(b, units)
 				loads[1].append(b, units)
-			}
-			spent := processorTime(pid) - before
-			b.ReportMetric(float64(spent)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
+			})
 		})
 	}
 }
@@ -127,9 +114,18 @@ func (l *knownLoad) unit(shard int) eventstore.Unit {
 	return u
 }
 
-func backend(b *testing.B, pool *pgxpool.Pool) (pid int) {
+// measure reports the processor time of the server's process for the pool's only connection, after a first time that
+// prepares statements.
+func measure(b *testing.B, pool *pgxpool.Pool, do func()) {
+	var pid int
 	require.NoError(b, pool.QueryRow(b.Context(), `SELECT pg_backend_pid()`).Scan(&pid))
-	return pid
+	do()
+	before := processorTime(pid)
+	for b.Loop() {
+		do()
+	}
+	spent := processorTime(pid) - before
+	b.ReportMetric(float64(spent)/float64(time.Microsecond)/float64(b.N), "cpu-µs/op")
 }
 
 // processorTime returns what a process of this machine has used, or 0 where the system does not tell.

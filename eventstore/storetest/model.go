@@ -127,10 +127,14 @@ func (m *modelRun) batches(c *knowing) []eventstore.Batch {
 	return out
 }
 
+func streamsOf(a domain.AccountID) []string {
+	return []string{eventstore.AccountStream(a), eventstore.LibraryStream(a)}
+}
+
 // unit adds events to one or two streams of the account, or only reads them; mostly under a key, and that may be old.
 func (m *modelRun) unit(a domain.AccountID, versions map[string]int64) eventstore.Unit {
 	u := eventstore.Unit{Account: a}
-	for _, stream := range []string{eventstore.AccountStream(a), eventstore.LibraryStream(a)} {
+	for _, stream := range streamsOf(a) {
 		switch m.r.IntN(4) {
 		case 0:
 			u.Reads = append(u.Reads, eventstore.StreamVersion{Stream: stream, Version: versions[stream]})
@@ -181,7 +185,7 @@ func (m *modelRun) learn(c *knowing, b eventstore.Batch, out eventstore.Appended
 	if m.oneIn(2) {
 		c.heads[b.Shard] = out.After
 		for _, a := range m.accounts[b.Shard] {
-			for _, stream := range []string{eventstore.AccountStream(a), eventstore.LibraryStream(a)} {
+			for _, stream := range streamsOf(a) {
 				c.versions[stream] = m.versions[stream]
 			}
 		}
