@@ -3,16 +3,30 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// Each key is looked for in the index by itself, whatever the planner thinks of the tables.
-const outcomesSQL = `SELECT k.n, e.request_hash, e.outcome, e.shard, e.pos, e.span
-FROM unnest($1::uuid[]) WITH ORDINALITY AS k (key_id, n), LATERAL (
+// Each key is looked for by itself. Where no outcome is written down its events tell it: their LIMIT keeps the planner,
+// which expects a ninth of a shard between two positions, from reading the shard.
+const outcomesSQL = `SELECT k.n, o.request_hash, o.outcome, o.pos, o.span, o.shard, e.pos, e.stream, e.version, e.type, e.data,
+	e.metadata, e.recorded_at, e.chain_hash, e.stream_id
+FROM unnest($1::uuid[]) WITH ORDINALITY AS k (key_id, n)
+CROSS JOIN LATERAL (
 	SELECT request_hash, outcome, shard, pos, span FROM ledger.events WHERE key_id = k.key_id
-	UNION ALL SELECT request_hash, body, shard, 0, 0 FROM ledger.outcomes WHERE key_id = k.key_id) AS e`
+	UNION ALL SELECT request_hash, body, shard, 0, 0 FROM ledger.outcomes WHERE key_id = k.key_id) AS o
+LEFT JOIN LATERAL (SELECT * FROM ledger.events r
+	WHERE o.outcome IS NULL AND r.shard = o.shard AND r.pos > o.pos - o.span ORDER BY r.pos LIMIT o.span) AS e ON true
+ORDER BY k.n, e.pos`
 
-// Outcomes implements eventstore.Store in one round trip, or two where events tell an outcome.
+// outcomesTell is the first column of an event that tells an outcome, outcomesColumns how many columns there are.
+const (
+	outcomesTell    = 6
+	outcomesColumns = 15
+)
+
+// Outcomes implements eventstore.Store in one round trip.
 func (s *Store) Outcomes(
 	ctx context.Context, keys []eventstore.OutcomeKey,
 ) (map[eventstore.OutcomeKey]eventstore.Outcome, error) {
@@ -29,71 +43,43 @@ func (s *Store) Outcomes(
 	}
 	defer rows.Close()
 	out := map[eventstore.OutcomeKey]eventstore.Outcome{}
-	var t told
-	for rows.Next() {
-		var n, span int
-		var hash id
-		var o eventstore.Outcome
-		if err := rows.Scan(&n, &hash, &o.Body, &o.Position.Shard, &o.Position.Pos, &span); err != nil {
+	var last int64 // the number of the key that the row before was about, from 1
+	for again := false; rows.Next(); {
+		n, o, err := scanOutcome(rows)
+		if err != nil {
 			return nil, failed(ctx, "read outcomes", err)
 		}
-		if o.Position.Pos == 0 {
-			o.Position = eventstore.Position{}
+		key := keys[n-1]
+		before, known := out[key]
+		if n != last {
+			last, again = n, known
 		}
-		o.Key, o.RequestHash = keys[n-1].Key, eventstore.RequestHash(hash)
-		if _, twice := out[keys[n-1]]; o.Body == nil && !twice {
-			t.add(keys[n-1], o.Position, span)
+		if !again {
+			o.Key, o.Events = key.Key, append(before.Events, o.Events...)
+			out[key] = o
 		}
-		out[keys[n-1]] = o
 	}
 	if err := rows.Err(); err != nil {
 		return nil, failed(ctx, "read outcomes", err)
 	}
-	return out, s.tell(ctx, t, out)
+	return out, nil
 }
 
-// told are outcomes that their events tell.
-type told struct {
-	keys         []eventstore.OutcomeKey
-	shard        []int16
-	before, last []int64
-}
-
-func (t *told) add(key eventstore.OutcomeKey, at eventstore.Position, span int) {
-	t.keys, t.shard = append(t.keys, key), append(t.shard, int16(at.Shard))
-	t.before, t.last = append(t.before, at.Pos-int64(span)), append(t.last, at.Pos)
-}
-
-const toldSQL = `SELECT t.n, t.shard, e.pos, e.stream, e.version, e.type, e.data, e.metadata, e.recorded_at,
-	e.chain_hash, e.stream_id
-FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS t (shard, before, last, n)
-CROSS JOIN LATERAL (SELECT * FROM ledger.events r
-	WHERE r.shard = t.shard AND r.pos > t.before AND r.pos <= t.last ORDER BY r.pos) AS e
-ORDER BY t.n, e.pos`
-
-// tell adds the events to the outcomes that they tell.
-func (s *Store) tell(ctx context.Context, t told, out map[eventstore.OutcomeKey]eventstore.Outcome) error {
-	if len(t.keys) == 0 {
-		return nil
+// scanOutcome returns the number of a key, and its outcome with one of the events that tell it, if they do.
+func scanOutcome(rows pgx.Rows) (n int64, o eventstore.Outcome, err error) {
+	var span int64
+	var hash id
+	var e eventstore.Envelope
+	first := []any{&n, &hash, &o.Body, &o.Position.Pos, &span, &e.Shard}
+	if rows.RawValues()[outcomesTell] == nil {
+		err = rows.Scan(append(first, make([]any, outcomesColumns-outcomesTell)...)...)
+	} else {
+		err = scan(rows, &e, first...)
+		o.Events = []eventstore.Envelope{e}
 	}
-	rows, err := s.pool.Query(ctx, toldSQL, t.shard, t.before, t.last)
-	if err != nil {
-		return failed(ctx, "read what tells outcomes", err)
+	o.RequestHash = eventstore.RequestHash(hash)
+	if o.Position.Pos > 0 {
+		o.Position.Shard = e.Shard
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int
-		var e eventstore.Envelope
-		if err := scan(rows, &e, &n, &e.Shard); err != nil {
-			return failed(ctx, "read what tells outcomes", err)
-		}
-		key := t.keys[n-1]
-		o := out[key]
-		o.Events = append(o.Events, e)
-		out[key] = o
-	}
-	if err := rows.Err(); err != nil {
-		return failed(ctx, "read what tells outcomes", err)
-	}
-	return nil
+	return n, o, err
 }

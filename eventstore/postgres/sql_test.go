@@ -26,7 +26,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	defer conn.Release()
 	for name, sql := range map[string]string{
 		"append": appendSQL, "append reads": appendReadsSQL, "append only": appendOnlySQL,
-		"heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL, "told": toldSQL,
+		"heads": headsSQL, "open": openSQL, "outcomes": outcomesSQL,
 		"read shard": readShardSQL, "read streams": readStreamsSQL, "lock": lockSQL,
 		"load snapshots": loadSnapshotsSQL, "save a snapshot": saveSnapshotsSQL,
 		"create schema": createSchemaSQL, "create": createSQL, "select shards": selectShardsSQL,

@@ -63,6 +63,10 @@ func testOutcomesToldByEvents(t *testing.T, s *suite) {
 		require.Equal(t, want[len(want)-1].Position(), o.Position)
 	}
 	o, _ := outcomeOf(t, s.store, s.a, "told 1")
+	key := eventstore.OutcomeKey{Account: s.a, Key: "told 1"}
+	twice, err := s.store.Outcomes(t.Context(), []eventstore.OutcomeKey{key, key})
+	require.NoError(t, err)
+	require.Equal(t, map[eventstore.OutcomeKey]eventstore.Outcome{key: o}, twice)
 	clear(o.Events[0].Data)
 	again, _ := outcomeOf(t, s.store, s.a, "told 1")
 	require.Equal(t, all[4:7], again.Events, "what was written cannot be changed")
