@@ -129,7 +129,9 @@ func openPool(ctx context.Context, url, role string, conns int32) (*pgxpool.Pool
 		return nil, errors.New("DATABASE_URL cannot be read") // pgx's text would hold the password
 	}
 	config.MaxConns = conns
-	if role != "" {
+	if role == "" {
+		postgres.ByIndex(config)
+	} else {
 		projections.As(config, role)
 	}
 	postgres.WaitForCancelled(config)
