@@ -195,12 +195,14 @@ func (w *jsonWalk) text(s string) (any, error) {
 
 func (w *jsonWalk) refuse(detail string) error { return invalidField(pointer(w.path), detail) }
 
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 // pointer returns the JSON pointer (RFC 6901) of a path, cut to a length that a person may read.
 func pointer(path []string) string {
 	var b strings.Builder
 	for _, part := range path {
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(part))
+		b.WriteString(pointerEscapes.Replace(part))
 	}
 	return short(b.String())
 }
