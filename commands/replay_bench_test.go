@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/commands"
@@ -74,10 +75,15 @@ func BenchmarkReplays(b *testing.B) {
 }
 
 func benchmarkReplays(b *testing.B, accounts, share int) {
-	pool := pgtest.New(b, pgtest.Schema{
+	config, err := pgxpool.ParseConfig(pgtest.URL(b, pgtest.Schema{
 		Hash:    postgres.MigrationHash() + "-replays",
 		Migrate: func(ctx context.Context, url string) error { return postgres.Migrate(ctx, url, 4) },
-	})
+	}))
+	require.NoError(b, err)
+	postgres.ByIndex(config)
+	pool, err := pgxpool.NewWithConfig(b.Context(), config)
+	require.NoError(b, err)
+	b.Cleanup(pool.Close)
 	store, err := postgres.Open(b.Context(), postgres.Config{Pool: pool})
 	require.NoError(b, err)
 	codec, err := eventstore.NewCodec(catalog.Events(), oneKey{})
