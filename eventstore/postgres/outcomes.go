@@ -10,8 +10,8 @@ import (
 
 // Each key is looked for by itself. Where no outcome is written down its events tell it: their LIMIT keeps the planner,
 // which expects a ninth of a shard between two positions, from reading the shard.
-const outcomesSQL = `SELECT k.n, o.request_hash, o.outcome, o.pos, o.span, o.shard, e.pos, e.stream, e.version, e.type, e.data,
-	e.metadata, e.recorded_at, e.chain_hash, e.stream_id
+const outcomesSQL = `SELECT k.n, o.request_hash, o.outcome, o.pos, o.span, o.shard,
+	e.pos, e.stream, e.version, e.type, e.data, e.metadata, e.recorded_at, e.chain_hash, e.stream_id
 FROM unnest($1::uuid[]) WITH ORDINALITY AS k (key_id, n)
 CROSS JOIN LATERAL (
 	SELECT request_hash, outcome, shard, pos, span FROM ledger.events WHERE key_id = k.key_id

@@ -13,8 +13,8 @@ import (
 	"github.com/pingvas/pingvas/internal/pgtest"
 )
 
-// A statement is planned when the ledger is small, and the plan may outlive that by a million events: so already a ledger
-// of a few pages is read by its indexes.
+// A statement is planned when the ledger is small, and the plan may outlive that by a million events: so already a
+// ledger of a few pages is read by its indexes.
 func TestPlansOfASmallLedger(t *testing.T) {
 	t.Parallel()
 	cfg, err := pgxpool.ParseConfig(pgtest.URL(t, migrated(1)))
