@@ -8,6 +8,11 @@
 //   - Triggers refuse UPDATE, DELETE and TRUNCATE of what was recorded, for the owner and superusers too.
 //   - Migrations are embedded; any number of processes may migrate at once.
 //
+// # What it asks of its connections
+//
+// ByIndex for plans that stay right as the ledger grows, and WaitForCancelled for appends that are given up: the first
+// costs time if it is missing, the second what is said about such an append.
+//
 // # What it does not do
 //
 // It never retries: an append that failed may have been recorded, and only the caller can see which.
