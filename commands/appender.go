@@ -47,10 +47,10 @@ type appender struct {
 	blocked map[domain.AccountID]*batch
 	now     chan struct{} // is closed
 	keys    *keys
-	// repeats is how many of the next commands are looked up first, gathering are their keys.
-	repeats   int
-	gathering *lookup
-	looking   bool // keys are being looked up
+	repeats repeats // whose keys are looked up first
+
+	gathering *lookup // keys to look up when those before are
+	looking   bool    // keys are being looked up
 }
 
 // errFull is the answer where queueMax commands wait.

@@ -11,13 +11,15 @@ import (
 
 // Bounds that tests reach.
 const (
-	QueueMax    = queueMax
-	BatchMax    = batchMax
-	BatchEvents = batchEvents
-	BatchBytes  = batchBytes
-	RecentMax   = recentMax
-	BesideMin   = besideMin
-	TurnMax     = turnMax
+	QueueMax     = queueMax
+	BatchMax     = batchMax
+	BatchEvents  = batchEvents
+	BatchBytes   = batchBytes
+	RecentMax    = recentMax
+	LookFirst    = lookFirst
+	RepeatersMax = repeatersMax
+	BesideMin    = besideMin
+	TurnMax      = turnMax
 )
 
 // LoadsMax is how many commands may read at once.

@@ -7,15 +7,8 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// A command whose key was recorded long ago is decided in vain: the store notices the key, and its whole unit is
-// decided anew without it. Nothing of it is ever visible, but it costs the others. So where one was found, the keys of
-// the next commands are looked up before they are decided, many at once, until there were none for a while.
-const (
-	// lookFirst is how many commands are looked up after the last that was found.
-	lookFirst = batchMax
-	// lookupMax is how many keys are looked up at once.
-	lookupMax = batchMax
-)
+// lookupMax is how many keys are looked up at once.
+const lookupMax = batchMax
 
 // lookup is some keys that are looked up together.
 type lookup struct {
@@ -26,7 +19,9 @@ type lookup struct {
 	done    chan struct{} // closed when that is done
 }
 
-// looksFirst reports whether to look the command's key up before it is decided.
+// looksFirst reports whether to look the command's key up before it is decided. A command whose key was recorded long
+// ago is decided in vain: the store notices the key, and its whole unit is decided anew without it. Nothing of it is
+// ever visible, but it costs the others. So where that is likely, keys are looked up before, many at once.
 func (a *appender) looksFirst(c *command) bool {
 	key, keyed := c.key()
 	if !keyed || c.looked {
@@ -34,11 +29,7 @@ func (a *appender) looksFirst(c *command) bool {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.repeats == 0 || a.keys.find(key) != nil {
-		return false
-	}
-	a.repeats--
-	return true
+	return a.repeats.likely(key.Account) && a.keys.find(key) == nil
 }
 
 // lookUp answers from the outcome that is recorded under the command's key, if there is one.
@@ -90,8 +81,10 @@ func (a *appender) lookAll(l *lookup) {
 	for l != nil {
 		l.found, l.err = a.ledger.outcomes(l.keys)
 		a.mu.Lock()
-		if len(l.found) > 0 {
-			a.repeats = lookFirst
+		for _, key := range l.keys {
+			if _, again := l.found[key]; again {
+				a.repeats.note(key.Account)
+			}
 		}
 		a.lineUp(l.waiting)
 		close(l.done)

@@ -68,13 +68,17 @@ func BenchmarkReplays(b *testing.B) {
 	for _, accounts := range []int{1, replayAccounts} {
 		for _, share := range []int{0, 10} {
 			b.Run(fmt.Sprintf("accounts=%d/replays=%d%%", accounts, share), func(b *testing.B) {
-				benchmarkReplays(b, accounts, share)
+				benchmarkReplays(b, accounts, accounts, share)
 			})
 		}
 	}
+	b.Run(fmt.Sprintf("accounts=%d/replays=10%%/of=1", replayAccounts), func(b *testing.B) {
+		benchmarkReplays(b, replayAccounts, 1, 10)
+	})
 }
 
-func benchmarkReplays(b *testing.B, accounts, share int) {
+// benchmarkReplays has so many of the accounts repeat themselves.
+func benchmarkReplays(b *testing.B, accounts, repeaters, share int) {
 	config, err := pgxpool.ParseConfig(pgtest.URL(b, pgtest.Schema{
 		Hash:    postgres.MigrationHash() + "-replays",
 		Migrate: func(ctx context.Context, url string) error { return postgres.Migrate(ctx, url, 4) },
@@ -104,7 +108,7 @@ func benchmarkReplays(b *testing.B, accounts, share int) {
 		require.NoError(b, before.ledger.ImportAccount(b.Context(), commands.Caller{Account: open.Account}, open, grant))
 	}
 	old := b.N * share / 100
-	before.clients(b, old, func(n int) error { return before.pair(b.Context(), n%accounts, n) })
+	before.clients(b, old, func(n int) error { return before.pair(b.Context(), n%repeaters, n) })
 
 	now := &replays{ledger: newLedger()}
 	var again atomic.Int64
@@ -112,7 +116,7 @@ func benchmarkReplays(b *testing.B, accounts, share int) {
 	now.clients(b, b.N, func(n int) error {
 		if share > 0 && n%(100/share) == 0 {
 			old := int(again.Add(1))
-			if err := now.pair(b.Context(), old%accounts, old); err != nil {
+			if err := now.pair(b.Context(), old%repeaters, old); err != nil {
 				return err
 			}
 		}
