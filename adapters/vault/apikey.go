@@ -45,9 +45,6 @@ type APIKey struct {
 // ErrUnknownKey is the answer to every key that is malformed, unknown or revoked.
 var ErrUnknownKey = errors.New("no such API key")
 
-// knownKey is the digest of a key that was just found to be right.
-type knownKey [sha256.Size]byte
-
 const selectHash = `
 SELECT account, hash, coalesce(last_used_at, created_at) FROM vault.api_keys WHERE id = $1 AND revoked_at IS NULL`
 
@@ -56,15 +53,19 @@ func (v *Vault) Authenticate(ctx context.Context, key string) (Identity, error) 
 	if len(key) > keyBytesMax {
 		return Identity{}, ErrUnknownKey
 	}
-	cached := knownKey(sha256.Sum256([]byte(key)))
-	if who, ok := v.known.Get(cached); ok {
+	whole, now := digest(sha256.Sum256([]byte(key))), v.now()
+	who, trusted, again := v.known.find(whole, now)
+	if again {
+		go v.checkAgain()
+	}
+	if trusted {
 		return who, nil
 	}
 	id, secret, ok := splitKey(key)
 	if !ok {
 		return Identity{}, ErrUnknownKey
 	}
-	digest := sha256.Sum256([]byte(secret))
+	secretHash := sha256.Sum256([]byte(secret))
 	var account domain.AccountID
 	var hash []byte
 	var used time.Time
@@ -75,12 +76,12 @@ func (v *Vault) Authenticate(ctx context.Context, key string) (Identity, error) 
 	if err != nil {
 		return Identity{}, fmt.Errorf("look up an API key: %w", err)
 	}
-	if subtle.ConstantTimeCompare(hash, digest[:]) != 1 {
+	if subtle.ConstantTimeCompare(hash, secretHash[:]) != 1 {
 		return Identity{}, ErrUnknownKey
 	}
-	who := Identity{Key: id, Account: account}
-	v.known.Add(cached, who)
-	if v.now().Sub(used) < usedEvery {
+	who = Identity{Key: id, Account: account}
+	v.known.add(&checked{digest: whole, who: who, at: now})
+	if now.Sub(used) < usedEvery {
 		return who, nil
 	}
 	return who, v.touch(ctx, id)
@@ -203,11 +204,7 @@ func (v *Vault) Revoke(ctx context.Context, account domain.AccountID, id domain.
 	if err != nil {
 		return fmt.Errorf("revoke an API key: %w", err)
 	}
-	for _, cached := range v.known.Keys() {
-		if who, _ := v.known.Peek(cached); who.Key == id {
-			v.known.Remove(cached)
-		}
-	}
+	v.known.forget(id)
 	return nil
 }
 

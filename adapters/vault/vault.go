@@ -17,8 +17,7 @@ import (
 //go:embed schema.sql
 var schema string
 
-// The caches. A revoked API key works for cacheTTL at most on servers that have just seen it, and a data key can be
-// used for as long after its erasure.
+// The cache of data keys: one can be used for cacheTTL at most after its erasure.
 const (
 	cacheSize = 10_000
 	cacheTTL  = 5 * time.Second
@@ -51,7 +50,7 @@ type Vault struct {
 	now   func() time.Time
 	wrap  cipher.AEAD
 	data  *expirable.LRU[domain.AccountID, []byte]
-	known *expirable.LRU[knownKey, Identity]
+	known *known
 }
 
 // New returns a vault on a migrated database.
@@ -66,11 +65,11 @@ func New(c Config) (*Vault, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	known, err := newKnown()
 	return &Vault{
-		pool: c.Pool, now: c.Now, wrap: wrap,
-		data:  expirable.NewLRU[domain.AccountID, []byte](cacheSize, nil, cacheTTL),
-		known: expirable.NewLRU[knownKey, Identity](cacheSize, nil, cacheTTL),
-	}, nil
+		pool: c.Pool, now: c.Now, wrap: wrap, known: known,
+		data: expirable.NewLRU[domain.AccountID, []byte](cacheSize, nil, cacheTTL),
+	}, err
 }
 
 // migrateLock keeps concurrent migrations apart; the number is arbitrary.
