@@ -153,7 +153,7 @@ func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 	if len(fresh) > 0 {
 		a.giveOn(c)
 		a.mu.Unlock()
-		err := a.ledger.load(ctx, c, fresh)
+		err := a.ledger.load(c, fresh)
 		a.mu.Lock()
 		for _, e := range fresh {
 			if e.err = err; err != nil {

@@ -55,7 +55,8 @@ type Ledger struct {
 	codec     *eventstore.Codec
 	kept      eventstore.Snapshots
 	appenders []*appender
-	loads     chan struct{} // held while a page of the streams of a command is read
+	loaders   []*loader     // by shard
+	loads     chan struct{} // held while a page of streams is read
 	turns     turns
 	// leaseMin is Config.LeaseMin or its default.
 	leaseMin time.Duration
@@ -73,6 +74,9 @@ func New(c Config) (*Ledger, error) {
 	n := cmp.Or(c.Appenders, min(runtime.GOMAXPROCS(0), usualAppenders))
 	for range min(n, c.Store.Shards()) {
 		l.appenders = append(l.appenders, newAppender(l))
+	}
+	for shard := range c.Store.Shards() {
+		l.loaders = append(l.loaders, newLoader(l, shard))
 	}
 	return l, nil
 }

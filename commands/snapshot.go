@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pingvas/pingvas/domain/account"
 	"github.com/pingvas/pingvas/eventstore"
@@ -22,30 +24,30 @@ func SnapshotDue(s *account.State, events int64) bool {
 	return events >= int64(min(max(snapshotLeast, snapshotThing*s.Things()), snapshotMost))
 }
 
-// restore begins the accounts among the entries with what was kept of them. Other streams are short.
-func (l *Ledger) restore(ctx context.Context, shard int, byName map[string]*entry) error {
-	if l.kept == nil {
-		return nil
-	}
-	var names []string
-	for name, e := range byName {
-		if _, is := e.state.(*accountStream); is && e.own {
-			names = append(names, name)
+// restore begins the accounts of a group with what was kept of them. Other streams are short.
+func (l *Ledger) restore(ctx context.Context, shard int, group []*loading) error {
+	accounts := map[string]*accountStream{}
+	for _, w := range group {
+		for name, e := range w.entries {
+			if s, is := e.state.(*accountStream); is && e.own && !w.begun {
+				accounts[name] = s
+			}
 		}
+		w.begun = true
 	}
-	if len(names) == 0 {
+	if l.kept == nil || len(accounts) == 0 {
 		return nil
 	}
-	found, err := l.kept.LoadSnapshots(ctx, shard, names)
+	found, err := l.kept.LoadSnapshots(ctx, shard, slices.Collect(maps.Keys(accounts)))
 	if err != nil {
-		return fmt.Errorf("load %d snapshots: %w", len(names), err)
+		return fmt.Errorf("load %d snapshots: %w", len(accounts), err)
 	}
 	for _, kept := range found {
 		var state account.Snapshot
 		if kept.Format != account.SnapshotFormat || json.Unmarshal(kept.State, &state) != nil {
 			continue // the events say the same
 		}
-		s := byName[kept.Stream].state.(*accountStream)
+		s := accounts[kept.Stream]
 		s.state, s.version, s.kept = account.Restore(state), kept.Version, kept.Version
 	}
 	return nil

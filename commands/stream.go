@@ -1,9 +1,6 @@
 package commands
 
 import (
-	"context"
-	"fmt"
-	"runtime"
 	"strings"
 
 	"github.com/pingvas/pingvas/domain"
@@ -13,23 +10,6 @@ import (
 	"github.com/pingvas/pingvas/domain/library"
 	"github.com/pingvas/pingvas/eventstore"
 )
-
-// loadPage is how many events of all streams of a batch are read at once.
-const loadPage = 1000
-
-// Bounds of how many commands read a page of their streams at once; between them it is one for each processor.
-const (
-	loadsLeast = 2
-	loadsMost  = 16
-)
-
-// loadsMax returns how many commands may read at once. After a start no streams are in memory. If all commands then
-// read at once, whatever else needs the processors and the database waits behind them, the views and the appends of
-// those in memory among it. They go on page by page in turn, so that a long history holds nobody up.
-func loadsMax() int { return min(max(loadsLeast, runtime.GOMAXPROCS(0)), loadsMost) }
-
-// errLoads is the answer where so many others read that there is no turn within batchTimeout.
-var errLoads = domain.Errorf(domain.CodeUnavailable, "too many accounts are being read already")
 
 // folded is a stream folded up to a version.
 type folded interface {
@@ -117,81 +97,4 @@ func (s *stream[S, C]) at() eventstore.StreamVersion {
 
 func (s *stream[S, C]) fold(version int64, e domain.Event) {
 	s.state, s.version = s.decider.Evolve(s.state, e), version
-}
-
-// load folds the streams that a command uses. The entries are not shared yet.
-func (l *Ledger) load(ctx context.Context, c *command, fresh []*entry) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = panicked(r)
-		}
-	}()
-	// Others may be waiting for the same streams, so it does not matter whether this caller gives up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
-	defer cancel()
-	byName := make(map[string]*entry, len(fresh))
-	for _, e := range fresh {
-		if e.assumed {
-			continue
-		}
-		// The streams of an account have only its own commands; what nobody has begun, somebody else may begin.
-		e.own = e.stream == eventstore.AccountStream(e.account) || e.stream == eventstore.LibraryStream(e.account)
-		byName[e.stream] = e
-	}
-	if len(byName) == 0 {
-		return nil
-	}
-	if err := l.inTurn(ctx, func() error { return l.restore(ctx, c.shardID, byName) }); err != nil {
-		return err
-	}
-	for more := true; more; {
-		err := l.inTurn(ctx, func() (err error) {
-			more, err = l.read(ctx, c.shardID, byName)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("load %d streams: %w", len(byName), err)
-		}
-	}
-	return nil
-}
-
-// inTurn runs do, which reads no more than a page, when few enough others read.
-func (l *Ledger) inTurn(ctx context.Context, do func() error) error {
-	select {
-	case l.loads <- struct{}{}:
-	case <-ctx.Done():
-		return errLoads
-	}
-	defer func() { <-l.loads }()
-	return do()
-}
-
-// read folds a page of what the entries lack, and reports whether there may be more.
-func (l *Ledger) read(ctx context.Context, shard int, byName map[string]*entry) (more bool, err error) {
-	after := make([]eventstore.StreamVersion, 0, len(byName))
-	for _, e := range byName {
-		after = append(after, e.state.at())
-	}
-	page, err := l.store.ReadStreams(ctx, shard, after, loadPage)
-	if err != nil {
-		return false, err
-	}
-	for _, recorded := range page {
-		event, err := l.codec.Decode(ctx, recorded)
-		if err != nil {
-			return false, err
-		}
-		e := byName[recorded.Stream]
-		if recorded.Version == 1 {
-			meta, err := recorded.Meta()
-			if err != nil {
-				return false, fmt.Errorf("decode the metadata of %s: %w", recorded.Position(), err)
-			}
-			e.own = meta.Account == e.account
-		}
-		e.state.fold(recorded.Version, event)
-	}
-	// The page is filled stream by stream, so one that is full says nothing about the streams that it lacks.
-	return len(page) == loadPage, nil
 }
