@@ -56,11 +56,11 @@ type appender struct {
 // errFull is the answer where queueMax commands wait.
 var errFull = domain.Errorf(domain.CodeUnavailable, "too many commands wait already")
 
-func newAppender(l *Ledger) *appender {
+func newAppender(l *Ledger, stateBytes int) *appender {
 	now := make(chan struct{})
 	close(now)
 	a := &appender{
-		ledger: l, shards: map[int]*shard{}, states: newStates(), open: newBatch(0),
+		ledger: l, shards: map[int]*shard{}, states: newStates(stateBytes), open: newBatch(0),
 		blocked: map[domain.AccountID]*batch{}, now: now, keys: newKeys(),
 	}
 	a.calm.L = &a.mu

@@ -20,6 +20,9 @@ type Config struct {
 	// Appenders is how many batches may be appended at once. Each has its share of the shards. 0 is one for each
 	// processor, but not more than usualAppenders: few make large batches, which cost less for each command.
 	Appenders int
+	// StateBytes bounds the folded accounts and other streams that are kept in memory while no command uses them, by an
+	// estimate of their bytes; a usual account has 3,000. 0 is 32 MiB for each appender.
+	StateBytes int
 	// LeaseMin is the shortest lease: how long a worker may be silent before its job is given to another. 0 means
 	// LeaseMinDefault.
 	LeaseMin time.Duration
@@ -42,6 +45,9 @@ func (c Config) Validate() error {
 	}
 	if c.Appenders < 0 || c.Appenders > AppendersMax {
 		errs = append(errs, fmt.Errorf("commands: %d appenders, at most %d", c.Appenders, AppendersMax))
+	}
+	if c.StateBytes < 0 {
+		errs = append(errs, fmt.Errorf("commands: %d bytes of states", c.StateBytes))
 	}
 	if c.LeaseMin < 0 || c.LeaseMin > leaseMax {
 		errs = append(errs, fmt.Errorf("commands: a shortest lease of %s is not between 0 and %s", c.LeaseMin, leaseMax))
@@ -71,9 +77,9 @@ func New(c Config) (*Ledger, error) {
 		store: c.Store, codec: c.Codec, kept: c.Snapshots, leaseMin: cmp.Or(c.LeaseMin, LeaseMinDefault),
 		loads: make(chan struct{}, loadsMax()), turns: newTurns(),
 	}
-	n := cmp.Or(c.Appenders, min(runtime.GOMAXPROCS(0), usualAppenders))
-	for range min(n, c.Store.Shards()) {
-		l.appenders = append(l.appenders, newAppender(l))
+	n := min(cmp.Or(c.Appenders, min(runtime.GOMAXPROCS(0), usualAppenders)), c.Store.Shards())
+	for range n {
+		l.appenders = append(l.appenders, newAppender(l, cmp.Or(c.StateBytes/n, stateBytesUsual)))
 	}
 	for shard := range c.Store.Shards() {
 		l.loaders = append(l.loaders, newLoader(l, shard))

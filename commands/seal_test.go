@@ -13,7 +13,7 @@ import (
 // units beside it go.
 func TestUnitThatDoesNotFitStaysBehind(t *testing.T) {
 	t.Parallel()
-	a, b, s := newAppender(&Ledger{}), newBatch(0), &shard{epoch: 1}
+	a, b, s := newAppender(&Ledger{}, stateBytesUsual), newBatch(0), &shard{epoch: 1}
 	piece := make([]byte, eventstore.EventBytesMax)
 	commandOf := func(account domain.AccountID, events int) *command {
 		c := &command{caller: Caller{Account: account}}

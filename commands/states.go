@@ -7,13 +7,6 @@ import (
 	"github.com/pingvas/pingvas/eventstore"
 )
 
-// Bounds of the states that one appender keeps while no command uses them.
-const (
-	idleMax = 1 << 16
-	// idleWeight is their weight in bytes, as folded.weight estimates it.
-	idleWeight = 32 << 20
-)
-
 // use is a stream as one account uses it. Accounts do not share what is folded, not even when one asks for what belongs
 // to another: what one of them has decided and could not append must not reach the others.
 type use struct {
@@ -85,19 +78,22 @@ func (s *shard) knownHead() *eventstore.Head {
 	return &head
 }
 
+// stateBytesUsual is Config.StateBytes for each appender where it is not given.
+const stateBytesUsual = 32 << 20
+
 // states are the entries of an appender. Those in use are never forgotten, since two for one stream would not see each
 // other. The appender's lock guards all of it.
 type states struct {
 	all    map[use]*entry
 	order  *list.List // of all, the last used first
 	busy   int        // of them that commands hold
-	weight int        // of those that none holds
+	weight int        // of those that none holds, in bytes, as folded.weight estimates it
+	most   int        // what it may be
 }
 
-func newStates() *states { return &states{all: map[use]*entry{}, order: list.New()} }
-
-// idle returns how many entries no command holds.
-func (s *states) idle() int { return len(s.all) - s.busy }
+func newStates(most int) *states {
+	return &states{all: map[use]*entry{}, order: list.New(), most: most}
+}
 
 // hold returns the entries of the command's streams. Those that are new are for the caller to load.
 func (s *states) hold(c *command, of *shard) (held, fresh []*entry) {
@@ -146,7 +142,7 @@ func (s *states) release(held []*entry) {
 		s.weight += e.weighs
 		s.order.MoveToFront(e.place)
 	}
-	for at := s.order.Back(); s.weight > idleWeight || s.idle() > idleMax; {
+	for at := s.order.Back(); s.weight > s.most; {
 		e := at.Value.(*entry)
 		at = at.Prev()
 		if e.users == 0 {

@@ -27,43 +27,27 @@ func held(s *states, name string, grants int) (*command, []*entry) {
 
 func TestIdleStatesAreBoundedByWeight(t *testing.T) {
 	t.Parallel()
-	s := newStates()
+	s := newStates(stateBytesUsual)
 	_, used := held(s, "used", 1)
 	const grants = 1000
 	for n := range 200 { // of a megabyte each
 		_, entries := held(s, strconv.Itoa(n), grants)
 		require.Greater(t, entries[0].state.weight(), grants*thingBytes)
 		s.release(entries)
-		require.LessOrEqual(t, s.weight, idleWeight)
+		require.LessOrEqual(t, s.weight, stateBytesUsual)
 	}
-	require.Greater(t, s.weight, idleWeight/2, "it is used, too")
-	require.Less(t, s.idle(), 200)
+	require.Greater(t, s.weight, stateBytesUsual/2, "it is used, too")
+	require.Less(t, len(s.all)-s.busy, 200)
 	require.NotNil(t, s.find(use{"199", "account-199"}), "the newest stay")
 	require.Nil(t, s.find(use{"0", "account-0"}))
 	require.Same(t, used[0], s.find(used[0].use), "what is used is never dropped")
 	require.Equal(t, 1, s.busy)
 }
 
-func TestIdleStatesAreBoundedByNumber(t *testing.T) {
-	t.Parallel()
-	s := newStates()
-	for n := range idleMax + 100 {
-		id := domain.ImageID(strconv.Itoa(n))
-		c := &command{caller: Caller{Account: "a"}, streams: []string{eventstore.ImageStream(id)}}
-		entries, _ := s.hold(c, &shard{epoch: 1})
-		entries[0].own = true
-		entries[0].weighs = 0
-		s.release(entries)
-		require.LessOrEqual(t, s.idle(), idleMax)
-		require.LessOrEqual(t, s.weight, idleWeight)
-	}
-	require.Zero(t, s.busy)
-}
-
 // Two commands never have two states of one stream, whether it is idle, busy or being loaded.
 func TestOneStateForEachStream(t *testing.T) {
 	t.Parallel()
-	s := newStates()
+	s := newStates(stateBytesUsual)
 	_, first := held(s, "a", 1)
 	_, second := held(s, "a", 0)
 	require.Same(t, first[0], second[0])
@@ -87,7 +71,7 @@ func TestOneStateForEachStream(t *testing.T) {
 // A state that was assumed to be empty is no truth for those who need its events.
 func TestAssumedEmptyStateIsCheckedForOthers(t *testing.T) {
 	t.Parallel()
-	s, of := newStates(), &shard{epoch: 7}
+	s, of := newStates(stateBytesUsual), &shard{epoch: 7}
 	stream := eventstore.GenerationStream("g")
 	begins := &command{caller: Caller{Account: "a"}, streams: []string{stream}, fresh: stream}
 	entries, _ := s.hold(begins, of)

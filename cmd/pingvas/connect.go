@@ -118,7 +118,9 @@ func (p *parts) openLedger(ctx context.Context, s ledgerSettings) error {
 	if p.codec, err = eventstore.NewCodec(catalog.Events(), p.vault); err != nil {
 		return err
 	}
-	p.ledger, err = commands.New(commands.Config{Store: p.store, Codec: p.codec, Snapshots: p.store, LeaseMin: p.leaseMin})
+	p.ledger, err = commands.New(commands.Config{
+		Store: p.store, Codec: p.codec, Snapshots: p.store, StateBytes: s.StateCache << 20, LeaseMin: p.leaseMin,
+	})
 	return err
 }
 
