@@ -230,3 +230,29 @@ func TestOneStreamForTwoAccounts(t *testing.T) {
 		rests(t, ledger)
 	})
 }
+
+// A stream of one's own is read once. That of another account is read for each command: nobody tells this one's state
+// what its owner has done since.
+func TestWhatBelongsToOthersIsNotKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.ledger.RequestGeneration(t.Context(), b.caller, request(1, 2))
+	require.NoError(t, err)
+	ledger, s := b.slowly(t)
+	close(s.proceed)
+	readings := func(c commands.Caller) (n int) {
+		s.asked = nil
+		for range 3 {
+			_, err := ledger.CancelGeneration(t.Context(), c, gen(1), nil, noon)
+			require.Equal(t, c.Account != b.caller.Account, domain.CodeOf(err) == domain.CodeNotFound)
+		}
+		for _, names := range s.asked {
+			if slices.Contains(names, eventstore.GenerationStream(gen(1))) {
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 1, readings(b.caller))
+	require.Equal(t, 3, readings(b.strangers(1)[0]))
+}
