@@ -18,8 +18,8 @@ import (
 // held is a store whose reads of streams wait.
 type held struct {
 	eventstore.Store
-	reading atomic.Int32
-	proceed chan struct{}
+	reading, streams atomic.Int32
+	proceed          chan struct{}
 }
 
 func (h *held) ReadStreams(
@@ -27,6 +27,8 @@ func (h *held) ReadStreams(
 ) ([]eventstore.Envelope, error) {
 	h.reading.Add(1)
 	defer h.reading.Add(-1)
+	h.streams.Add(int32(len(after)))
+	defer h.streams.Add(int32(-len(after)))
 	<-h.proceed
 	return h.Store.ReadStreams(ctx, shard, after, limit)
 }
@@ -73,11 +75,11 @@ func TestWhoGetsNoTurnToReadIsToldToComeBack(t *testing.T) {
 		h := &held{proceed: make(chan struct{})}
 		accounts := 3 * commands.LoadsMax()
 		codes := h.reserves(t, accounts)
-		reading := h.reading.Load()
-		for range accounts - int(reading) {
+		streams := h.streams.Load() // of one account each
+		for range accounts - int(streams) {
 			require.Equal(t, domain.CodeUnavailable, <-codes)
 		}
-		require.Equal(t, reading, h.reading.Load())
+		require.Equal(t, streams, h.streams.Load())
 		close(h.proceed)
 		synctest.Wait()
 	})
