@@ -151,9 +151,10 @@ func (a *appender) encode(ctx context.Context, c *command) {
 func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 	held, fresh := a.states.hold(c, a.shard(c.shardID))
 	if len(fresh) > 0 {
+		w := a.ledger.load(c, fresh)
 		a.giveOn(c)
 		a.mu.Unlock()
-		err := a.ledger.load(c, fresh)
+		err := w.wait()
 		a.mu.Lock()
 		for _, e := range fresh {
 			if e.err = err; err != nil {

@@ -30,9 +30,12 @@ func loadsMax() int { return min(max(loadsLeast, runtime.GOMAXPROCS(0)), loadsMo
 // errLoads is the answer where so many others read that there is no turn within batchTimeout.
 var errLoads = domain.Errorf(domain.CodeUnavailable, "too many accounts are being read already")
 
-// load folds the streams that a command uses. The entries are not shared yet.
-func (l *Ledger) load(c *command, fresh []*entry) error {
-	w := &loading{entries: make(map[string]*entry, len(fresh)), done: make(chan struct{})}
+// load has the streams that a command uses folded. The entries are not shared yet. It returns nil if there is nothing to
+// read. The appender's lock is held, so that commands are read in the order of their turns.
+func (l *Ledger) load(c *command, fresh []*entry) *loading {
+	w := &loading{
+		command: c, loader: l.loaders[c.shardID], entries: make(map[string]*entry, len(fresh)), done: make(chan struct{}),
+	}
 	for _, e := range fresh {
 		if e.assumed {
 			continue
@@ -44,37 +47,48 @@ func (l *Ledger) load(c *command, fresh []*entry) error {
 	if len(w.entries) == 0 {
 		return nil
 	}
-	// Others may be waiting for the same streams, so it does not matter whether this caller gives up.
-	r := l.loaders[c.shardID]
-	r.add(w)
+	w.loader.add(w)
+	return w
+}
+
+// wait waits until the streams are there, or cannot be read. Others may be waiting for the same streams, so it does not
+// matter whether the caller gives up.
+func (w *loading) wait() error {
+	if w == nil {
+		return nil
+	}
 	limit := time.NewTimer(batchTimeout)
 	defer limit.Stop()
 	select {
 	case <-w.done:
 	case <-limit.C:
-		if r.remove(w) {
+		if w.loader.remove(w) {
 			return errLoads
 		}
 		<-w.done // it is being read
 	}
+	w.command.waitTurn()
 	return w.err
 }
 
 // loading is the streams of a command on their way into memory.
 type loading struct {
+	command *command
+	loader  *loader
 	entries map[string]*entry // by stream
 	begun   bool              // what was kept of them is there
 	whole   bool              // they are read to their end
 	long    bool              // a page ended within them: they are read alone from now on, so that they hold nobody up
 	err     error
-	done    chan struct{} // closed when that is so, or there is an error
+	done    chan struct{} // closed when that is so, or there is an error; then the command is called in turn
 }
 
 // loader reads streams of one shard, page by page. A read costs the store much whatever is in it, so commands that ask
 // while a page is being read have the next one together.
 type loader struct {
-	ledger *Ledger
-	shard  int
+	ledger   *Ledger
+	appender *appender // of the shard
+	shard    int
 
 	mu      sync.Mutex
 	waiting []*loading
@@ -83,7 +97,7 @@ type loader struct {
 }
 
 func newLoader(l *Ledger, shard int) *loader {
-	return &loader{ledger: l, shard: shard, size: loadsTogether}
+	return &loader{ledger: l, appender: l.appenders[shard%len(l.appenders)], shard: shard, size: loadsTogether}
 }
 
 func (r *loader) add(w *loading) {
@@ -92,7 +106,7 @@ func (r *loader) add(w *loading) {
 	r.waiting = append(r.waiting, w)
 	if !r.running {
 		r.running = true
-		go r.run()
+		go r.run(r.next())
 	}
 }
 
@@ -107,19 +121,23 @@ func (r *loader) remove(w *loading) bool {
 	return at >= 0
 }
 
-// run reads pages until nobody waits.
-func (r *loader) run() {
-	for group := r.next(); len(group) > 0; group = r.next() {
+// run reads pages until nobody waits. The next group is there before the commands of the last go on, so that who is in
+// it does not depend on how fast they are.
+func (r *loader) run(group []*loading) {
+	for len(group) > 0 {
 		full, err := r.read(group)
-		r.finish(group, full, err)
+		r.mu.Lock()
+		done := r.sort(group, full, err)
+		group = r.next()
+		r.running = len(group) > 0
+		r.mu.Unlock()
+		r.answer(done)
 	}
 }
 
-// next returns some of those that wait, the oldest among them, no two of which need the same stream.
+// next returns some of those that wait, the oldest among them, no two of which need the same stream. The lock is held.
 func (r *loader) next() (group []*loading) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.running = len(r.waiting) > 0; !r.running {
+	if len(r.waiting) == 0 {
 		return nil
 	}
 	if first := r.waiting[0]; first.long {
@@ -221,11 +239,9 @@ func (w *loading) fold(ctx context.Context, codec *eventstore.Codec, recorded ev
 	return nil
 }
 
-// finish lets those go on whose streams are there, or cannot be read. The others wait for the next page: first, unless
-// they have had all of this one.
-func (r *loader) finish(group []*loading, full bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// sort returns those whose streams are there, or cannot be read. The others wait for the next page: first, unless they
+// have had all of this one. The lock is held.
+func (r *loader) sort(group []*loading, full bool, err error) (done []*loading) {
 	if full {
 		r.size = max(1, r.size/2)
 	} else {
@@ -238,7 +254,7 @@ func (r *loader) finish(group []*loading, full bool, err error) {
 		}
 		switch {
 		case w.err != nil || w.whole:
-			close(w.done)
+			done = append(done, w)
 		case w.long:
 			last = append(last, w)
 		default:
@@ -246,4 +262,19 @@ func (r *loader) finish(group []*loading, full bool, err error) {
 		}
 	}
 	r.waiting = slices.Concat(first, r.waiting, last)
+	return done
+}
+
+// answer has the commands go on, one after the other.
+func (r *loader) answer(done []*loading) {
+	commands := make([]*command, len(done))
+	for i, w := range done {
+		commands[i] = w.command
+	}
+	r.appender.mu.Lock()
+	defer r.appender.mu.Unlock()
+	r.appender.lineUp(commands)
+	for _, w := range done {
+		close(w.done)
+	}
 }
