@@ -30,8 +30,8 @@ func loadsMax() int { return min(max(loadsLeast, runtime.GOMAXPROCS(0)), loadsMo
 // errLoads is the answer where so many others read that there is no turn within batchTimeout.
 var errLoads = domain.Errorf(domain.CodeUnavailable, "too many accounts are being read already")
 
-// load has the streams that a command uses folded. The entries are not shared yet. It returns nil if there is nothing to
-// read. The appender's lock is held, so that commands are read in the order of their turns.
+// load has the streams that a command uses folded. The entries are not shared yet. It returns nil if there is nothing
+// to read. The appender's lock is held, so that commands are read for in the order of their turns.
 func (l *Ledger) load(c *command, fresh []*entry) *loading {
 	w := &loading{
 		command: c, loader: l.loaders[c.shardID], entries: make(map[string]*entry, len(fresh)), done: make(chan struct{}),
