@@ -71,7 +71,7 @@ func newAppender(l *Ledger, stateBytes int) *appender {
 func (a *appender) shard(id int) *shard {
 	s := a.shards[id]
 	if s == nil {
-		s = &shard{id: id, epoch: 1}
+		s = &shard{id: id, epoch: 1, loader: newLoader(a, id)}
 		a.shards[id] = s
 	}
 	return s
@@ -151,7 +151,7 @@ func (a *appender) encode(ctx context.Context, c *command) {
 func (a *appender) hold(ctx context.Context, c *command) ([]*entry, error) {
 	held, fresh := a.states.hold(c, a.shard(c.shardID))
 	if len(fresh) > 0 {
-		w := a.ledger.load(c, fresh)
+		w := a.load(c, fresh)
 		a.giveOn(c)
 		a.mu.Unlock()
 		err := w.wait()

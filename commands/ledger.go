@@ -61,7 +61,6 @@ type Ledger struct {
 	codec     *eventstore.Codec
 	kept      eventstore.Snapshots
 	appenders []*appender
-	loaders   []*loader     // by shard
 	loads     chan struct{} // held while a page of streams is read
 	turns     turns
 	// leaseMin is Config.LeaseMin or its default.
@@ -80,9 +79,6 @@ func New(c Config) (*Ledger, error) {
 	n := min(cmp.Or(c.Appenders, min(runtime.GOMAXPROCS(0), usualAppenders)), c.Store.Shards())
 	for range n {
 		l.appenders = append(l.appenders, newAppender(l, cmp.Or(c.StateBytes/n, stateBytesUsual)))
-	}
-	for shard := range c.Store.Shards() {
-		l.loaders = append(l.loaders, newLoader(l, shard))
 	}
 	return l, nil
 }

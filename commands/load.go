@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/pingvas/pingvas/domain"
@@ -31,10 +30,11 @@ func loadsMax() int { return min(max(loadsLeast, runtime.GOMAXPROCS(0)), loadsMo
 var errLoads = domain.Errorf(domain.CodeUnavailable, "too many accounts are being read already")
 
 // load has the streams that a command uses folded. The entries are not shared yet. It returns nil if there is nothing
-// to read. The appender's lock is held, so that commands are read for in the order of their turns.
-func (l *Ledger) load(c *command, fresh []*entry) *loading {
+// to read. The lock is held, so that commands are read for in the order of their turns.
+func (a *appender) load(c *command, fresh []*entry) *loading {
 	w := &loading{
-		command: c, loader: l.loaders[c.shardID], entries: make(map[string]*entry, len(fresh)), done: make(chan struct{}),
+		command: c, loader: a.shard(c.shardID).loader, entries: make(map[string]*entry, len(fresh)),
+		done: make(chan struct{}),
 	}
 	for _, e := range fresh {
 		if e.assumed {
@@ -84,25 +84,21 @@ type loading struct {
 }
 
 // loader reads streams of one shard, page by page. A read costs the store much whatever is in it, so commands that ask
-// while a page is being read have the next one together.
+// while a page is being read have the next one together. The appender's lock guards it.
 type loader struct {
-	ledger   *Ledger
 	appender *appender // of the shard
 	shard    int
-
-	mu      sync.Mutex
-	waiting []*loading
-	running bool
-	size    int // of the next group at most: fewer where pages are full, so that the oldest is always among the read
+	waiting  []*loading
+	running  bool
+	size     int // of the next group at most: fewer where pages are full, so that the oldest is always among the read
 }
 
-func newLoader(l *Ledger, shard int) *loader {
-	return &loader{ledger: l, appender: l.appenders[shard%len(l.appenders)], shard: shard, size: loadsTogether}
+func newLoader(a *appender, shard int) *loader {
+	return &loader{appender: a, shard: shard, size: loadsTogether}
 }
 
+// add has a page read for another one, too. The lock is held.
 func (r *loader) add(w *loading) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.waiting = append(r.waiting, w)
 	if !r.running {
 		r.running = true
@@ -112,8 +108,8 @@ func (r *loader) add(w *loading) {
 
 // remove takes one out of those that wait. It returns false if it does not.
 func (r *loader) remove(w *loading) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.appender.mu.Lock()
+	defer r.appender.mu.Unlock()
 	at := slices.Index(r.waiting, w)
 	if at >= 0 {
 		r.waiting = slices.Delete(r.waiting, at, at+1)
@@ -126,12 +122,12 @@ func (r *loader) remove(w *loading) bool {
 func (r *loader) run(group []*loading) {
 	for len(group) > 0 {
 		full, err := r.read(group)
-		r.mu.Lock()
+		r.appender.mu.Lock()
 		done := r.sort(group, full, err)
 		group = r.next()
 		r.running = len(group) > 0
-		r.mu.Unlock()
 		r.answer(done)
+		r.appender.mu.Unlock()
 	}
 }
 
@@ -171,13 +167,14 @@ func (r *loader) read(group []*loading) (full bool, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
+	ledger := r.appender.ledger
 	select {
-	case r.ledger.loads <- struct{}{}:
+	case ledger.loads <- struct{}{}:
 	case <-ctx.Done():
 		return false, errLoads
 	}
-	defer func() { <-r.ledger.loads }()
-	if err := r.ledger.restore(ctx, r.shard, group); err != nil {
+	defer func() { <-ledger.loads }()
+	if err := ledger.restore(ctx, r.shard, group); err != nil {
 		return false, err
 	}
 	return r.page(ctx, group)
@@ -193,13 +190,14 @@ func (r *loader) page(ctx context.Context, group []*loading) (full bool, err err
 			after = append(after, e.state.at())
 		}
 	}
-	page, err := r.ledger.store.ReadStreams(ctx, r.shard, after, loadPage)
+	ledger := r.appender.ledger
+	page, err := ledger.store.ReadStreams(ctx, r.shard, after, loadPage)
 	if err != nil {
 		return false, fmt.Errorf("load %d streams: %w", len(after), err)
 	}
 	for _, recorded := range page {
 		if w := owners[recorded.Stream]; w.err == nil {
-			w.err = w.fold(ctx, r.ledger.codec, recorded)
+			w.err = w.fold(ctx, ledger.codec, recorded)
 		}
 	}
 	full = len(page) == loadPage
@@ -265,14 +263,12 @@ func (r *loader) sort(group []*loading, full bool, err error) (done []*loading) 
 	return done
 }
 
-// answer has the commands go on, one after the other.
+// answer has the commands go on, one after the other. The lock is held.
 func (r *loader) answer(done []*loading) {
 	commands := make([]*command, len(done))
 	for i, w := range done {
 		commands[i] = w.command
 	}
-	r.appender.mu.Lock()
-	defer r.appender.mu.Unlock()
 	r.appender.lineUp(commands)
 	for _, w := range done {
 		close(w.done)

@@ -71,15 +71,19 @@ func (b *bundle) strangers(n int) (all []commands.Caller) {
 	return all
 }
 
-// reserve sends a command that reads the account, and waits until it does.
-func reserve(t *testing.T, l *commands.Ledger, c commands.Caller, n int) <-chan error {
-	t.Helper()
-	done := later(func() error {
-		_, err := l.ReserveCredits(t.Context(), c, account.Reserve{
+func reserveOn(ctx context.Context, l *commands.Ledger, c commands.Caller, n int) func() error {
+	return func() error {
+		_, err := l.ReserveCredits(ctx, c, account.Reserve{
 			Reservation: domain.ReservationID(id("res_", n)), Amount: 1, Expires: noon.Add(time.Hour), At: noon,
 		})
 		return err
-	})
+	}
+}
+
+// reserve sends a command that reads the account, and waits until it does.
+func reserve(t *testing.T, l *commands.Ledger, c commands.Caller, n int) <-chan error {
+	t.Helper()
+	done := later(reserveOn(t.Context(), l, c, n))
 	synctest.Wait()
 	return done
 }

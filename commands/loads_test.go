@@ -1,68 +1,36 @@
 package commands_test
 
 import (
-	"context"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/commands"
 	"github.com/pingvas/pingvas/domain"
-	"github.com/pingvas/pingvas/domain/account"
-	"github.com/pingvas/pingvas/eventstore"
 )
 
-// held is a store whose reads of streams wait.
-type held struct {
-	eventstore.Store
-	reading, streams atomic.Int32
-	proceed          chan struct{}
-}
-
-func (h *held) ReadStreams(
-	ctx context.Context, shard int, after []eventstore.StreamVersion, limit int,
-) ([]eventstore.Envelope, error) {
-	h.reading.Add(1)
-	defer h.reading.Add(-1)
-	h.streams.Add(int32(len(after)))
-	defer h.streams.Add(int32(-len(after)))
-	<-h.proceed
-	return h.Store.ReadStreams(ctx, shard, after, limit)
-}
-
-// reserves sends a command on each of so many accounts, of which none is in memory and none was opened, and returns
-// the codes of the refusals once there are.
-func (h *held) reserves(t *testing.T, accounts int) <-chan domain.Code {
+// crowded returns a store whose reads of streams wait, with a command on each of so many accounts, of which none is in
+// memory and none was opened, and the codes of the refusals once there are.
+func crowded(t *testing.T, accounts int) (*reads, <-chan domain.Code) {
 	t.Helper()
-	b := setup(t)
-	h.Store = b.store
-	ledger, err := commands.New(commands.Config{Store: h, Codec: b.codec})
-	require.NoError(t, err)
+	ledger, s := setup(t).slowly(t)
 	codes := make(chan domain.Code, accounts)
 	for n := range accounts {
-		go func() {
-			caller := commands.Caller{Account: domain.AccountID(id("acc_", 100+n)), Actor: "test"}
-			_, err := ledger.ReserveCredits(t.Context(), caller, account.Reserve{
-				Reservation: domain.ReservationID(id("res_", n)), Amount: 1, Expires: noon.Add(time.Hour), At: noon,
-			})
-			codes <- domain.CodeOf(err)
-		}()
+		caller := commands.Caller{Account: domain.AccountID(id("acc_", 100+n)), Actor: "test"}
+		go func() { codes <- domain.CodeOf(reserveOn(t.Context(), ledger, caller, n)()) }()
 	}
 	synctest.Wait()
-	return codes
+	return s, codes
 }
 
 func TestFewCommandsReadAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := &held{proceed: make(chan struct{})}
 		accounts := 3 * commands.LoadsMax()
-		codes := h.reserves(t, accounts)
-		require.EqualValues(t, min(commands.LoadsMax(), h.Shards()), h.reading.Load())
-		close(h.proceed)
+		s, codes := crowded(t, accounts)
+		require.Len(t, s.asked, min(commands.LoadsMax(), s.Shards()))
+		close(s.proceed)
 		for range accounts {
 			require.Equal(t, domain.CodeNotFound, <-codes)
 		}
@@ -72,15 +40,17 @@ func TestFewCommandsReadAtOnce(t *testing.T) {
 func TestWhoGetsNoTurnToReadIsToldToComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := &held{proceed: make(chan struct{})}
 		accounts := 3 * commands.LoadsMax()
-		codes := h.reserves(t, accounts)
-		streams := h.streams.Load() // of one account each
-		for range accounts - int(streams) {
+		s, codes := crowded(t, accounts)
+		reading, served := len(s.asked), 0
+		for _, names := range s.asked { // of one account each
+			served += len(names)
+		}
+		for range accounts - served {
 			require.Equal(t, domain.CodeUnavailable, <-codes)
 		}
-		require.Equal(t, streams, h.streams.Load())
-		close(h.proceed)
+		require.Len(t, s.asked, reading)
+		close(s.proceed)
 		synctest.Wait()
 	})
 }

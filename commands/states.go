@@ -51,6 +51,7 @@ type shard struct {
 	epoch uint64
 	// shared is positive while others append to the shard, too: how many appends without them end that.
 	shared int
+	loader *loader // reads its streams
 }
 
 // sharedAppends is how many appends of our own alone mean that we are alone.
@@ -78,7 +79,8 @@ func (s *shard) knownHead() *eventstore.Head {
 	return &head
 }
 
-// stateBytesUsual is Config.StateBytes for each appender where it is not given.
+// stateBytesUsual is Config.StateBytes for each appender where it is not given. It bounds the number, too: every state
+// weighs stateBytes at least.
 const stateBytesUsual = 32 << 20
 
 // states are the entries of an appender. Those in use are never forgotten, since two for one stream would not see each

@@ -44,6 +44,23 @@ func TestIdleStatesAreBoundedByWeight(t *testing.T) {
 	require.Equal(t, 1, s.busy)
 }
 
+func TestIdleStatesAreBoundedByNumber(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	s := newStates(most)
+	for n := range most/stateBytes + 100 {
+		id := domain.ImageID(strconv.Itoa(n))
+		c := &command{caller: Caller{Account: "a"}, streams: []string{eventstore.ImageStream(id)}}
+		entries, _ := s.hold(c, &shard{epoch: 1})
+		entries[0].own = true
+		entries[0].weighs = 0
+		s.release(entries)
+		require.LessOrEqual(t, len(s.all)-s.busy, most/stateBytes)
+		require.LessOrEqual(t, s.weight, most)
+	}
+	require.Zero(t, s.busy)
+}
+
 // Two commands never have two states of one stream, whether it is idle, busy or being loaded.
 func TestOneStateForEachStream(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pingvas/pingvas/eventstore"
-	"github.com/pingvas/pingvas/eventstore/postgres"
 	"github.com/pingvas/pingvas/eventstore/storetest"
 	"github.com/pingvas/pingvas/internal/pgtest"
 )
@@ -17,13 +16,7 @@ import (
 // ledger of a few pages is read by its indexes.
 func TestPlansOfASmallLedger(t *testing.T) {
 	t.Parallel()
-	cfg, err := pgxpool.ParseConfig(pgtest.URL(t, migrated(1)))
-	require.NoError(t, err)
-	cfg.MaxConns = 1 // whose counters can be asked for
-	postgres.ByIndex(cfg)
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
+	pool := connect(t, pgtest.URL(t, migrated(1))+"&pool_max_conns=1") // whose counters can be asked for
 	store := openPool(t, pool)
 
 	const accounts = 30
@@ -46,7 +39,7 @@ func TestPlansOfASmallLedger(t *testing.T) {
 		})
 	}
 	require.NoError(t, store.SaveSnapshots(t.Context(), snapshots))
-	_, err = pool.Exec(t.Context(), "ANALYZE")
+	_, err := pool.Exec(t.Context(), "ANALYZE")
 	require.NoError(t, err)
 
 	before := scans(t, pool)

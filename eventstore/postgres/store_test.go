@@ -33,11 +33,12 @@ func migrated(shards int) pgtest.Schema {
 	}
 }
 
-// connect returns a pool that waits for cancelled statements to end, as storetest.RaceWriters needs.
+// connect returns a pool whose connections are as the store asks for them: see the package's documentation.
 func connect(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
 	require.NoError(t, err)
+	postgres.ByIndex(cfg)
 	postgres.WaitForCancelled(cfg)
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	require.NoError(t, err)

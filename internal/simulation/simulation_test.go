@@ -13,7 +13,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,9 +188,6 @@ func told(events []eventstore.Envelope) (string, error) {
 	return string(text), err
 }
 
-// lanes is how many seeds run at a time.
-func lanes() int { return runtime.GOMAXPROCS(0) }
-
 // report fails a test because of a seed.
 func report(t *testing.T, seed uint64, out outcome) {
 	t.Helper()
@@ -214,20 +210,13 @@ func TestSeeds(t *testing.T) {
 		}
 		return
 	}
-	var next, turns, failed atomic.Int64
-	for lane := range lanes() {
-		t.Run(fmt.Sprintf("lane %d", lane+1), func(t *testing.T) {
-			t.Parallel()
-			for n := next.Add(1); n <= int64(*seedsFlag) && failed.Load() < 5; n = next.Add(1) {
-				seed := *fromFlag + uint64(n) - 1
-				out := run(t, seed, bugs{}, false)
-				turns.Add(int64(out.turns))
-				if len(out.wrong) > 0 {
-					failed.Add(1)
-					report(t, seed, out)
-				}
-			}
-		})
+	const failedMax = 5
+	for n, failed := 0, 0; n < *seedsFlag && failed < failedMax; n++ {
+		seed := *fromFlag + uint64(n)
+		if out := run(t, seed, bugs{}, false); len(out.wrong) > 0 {
+			failed++
+			report(t, seed, out)
+		}
 	}
 }
 
